@@ -1,0 +1,50 @@
+"""The exceptions a user may meet. Each message says what was found, what was expected and what to do.
+
+    TillwiseError
+    ├── ConfigError         a setting, dataset mapping or environment variable is wrong
+    ├── DataError           the data break the contract beyond what may be quarantined
+    ├── NotBuiltError       a stage's input has not been built yet
+    ├── PackageError        a model package is missing, corrupt or does not fit this code
+    ├── PromotionRefused    the gate found the model not good enough
+    ├── PortBusyError       another process listens where ours should
+    ├── PartError           an external part (Redis, broker, service) is missing, unreachable or died
+    └── DiskFullError       the work folder has no room
+"""
+
+from __future__ import annotations
+
+
+class TillwiseError(Exception):
+    """Root of every error that is shown to a user as one sentence instead of a stack trace."""
+
+
+class ConfigError(TillwiseError):
+    """A setting, dataset mapping or environment variable is wrong."""
+
+
+class DataError(TillwiseError):
+    """The data break the contract beyond what may be quarantined."""
+
+
+class NotBuiltError(TillwiseError):
+    """A stage's input has not been built yet."""
+
+
+class PackageError(TillwiseError):
+    """A model package is missing, corrupt or does not fit this code."""
+
+
+class PromotionRefused(TillwiseError):
+    """The promotion gate found the model not good enough."""
+
+
+class PortBusyError(TillwiseError):
+    """Another process listens where ours should."""
+
+
+class PartError(TillwiseError):
+    """An external part (Redis, broker, service) is missing, unreachable or died."""
+
+
+class DiskFullError(TillwiseError):
+    """The work folder has no room left."""

@@ -1,0 +1,245 @@
+"""Typed settings: `configs/default.yaml` overridden by `TILLWISE_*` environment variables.
+
+A nested key is reached with two underscores: `TILLWISE_SERVING__PORT=3001` sets `serving.port`. Keys that do not
+exist are refused wherever they come from, so a typing error is never a silent default.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from functools import cached_property
+from pathlib import Path
+from typing import Any, Literal
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, YamlConfigSettingsSource
+
+from configs.errors import ConfigError
+from configs.home import WorkFolder
+
+DEFAULTS = Path(__file__).with_name("default.yaml")
+PREFIX = "TILLWISE_"
+
+
+class Section(BaseModel):
+    """A group of settings: immutable, unknown keys refused."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class LogSettings(Section):
+    """How processes write their logs."""
+
+    level: Literal["debug", "info", "warning", "error"] = Field(description="lowest level written")
+    format: Literal["auto", "human", "json"] = Field(description="auto: human on a terminal, JSON lines otherwise")
+
+
+class RedisSettings(Section):
+    """Where session state, online features and the event stream live."""
+
+    url: str | None = Field(description="redis:// URL of an existing server; null starts the embedded one")
+    port: int = Field(ge=1, le=65535, description="port of the embedded server on 127.0.0.1")
+
+
+class IngestSettings(Section):
+    """What happens to rows that break the data contract."""
+
+    max_rejected_share: float = Field(
+        ge=0, le=1, description="share of a table's rows that may be quarantined before the run stops"
+    )
+
+
+class WindowSettings(Section):
+    """How history is cut in time; every window ends at a local midnight, the newest at the end of the data."""
+
+    test_days: int = Field(ge=1, description="newest days, kept for evaluation and replay only")
+    target_days: int = Field(ge=1, description="length of one training fold's target window")
+    folds: int = Field(ge=1, description="number of training folds before the test window")
+    min_basket_products: int = Field(ge=2, description="baskets with fewer distinct products are no cases")
+    seed: int = Field(description="decides which products of a basket are hidden")
+
+
+class FeatureSettings(Section):
+    """Decays and bounds of the state that features keep."""
+
+    repeat_half_life_days: float = Field(gt=0, description="decay of a shopper's purchases of one product")
+    popularity_half_life_days: float = Field(gt=0, description="decay of a product's popularity")
+    trend_half_life_days: float = Field(gt=0, description="fast decay; trend = fast rate / slow rate")
+    price_half_life_days: float = Field(gt=0, description="decay of a product's price level and discount share")
+    max_shopper_products: int = Field(ge=10, description="products kept in a shopper's state")
+    neighbours: int = Field(ge=1, description="co-occurring products kept per product")
+    cosine_shrinkage: float = Field(ge=0, description="added to the cosine's denominator, in baskets")
+    confidence_shrinkage: float = Field(ge=0, description="added to the confidence's denominator, in baskets")
+
+
+class CandidateSettings(Section):
+    """How many candidates each generator may contribute."""
+
+    cooccurrence: int = Field(ge=0, description="from what is bought together with the cart")
+    history: int = Field(ge=0, description="from the shopper's own purchases")
+    popular: int = Field(ge=0, description="from recently popular products")
+
+
+class TrainingSettings(Section):
+    """The LightGBM ranker (LambdaRank)."""
+
+    seed: int = Field(description="of sampling and of LightGBM")
+    max_cases: int = Field(ge=1, description="most training cases; more are sampled down")
+    hidden_share: float = Field(gt=0, lt=1, description="share of each training basket that is hidden")
+    trees: int = Field(ge=1, description="most boosting rounds")
+    early_stopping_rounds: int = Field(ge=1, description="rounds without better validation NDCG before it stops")
+    validation_share: float = Field(gt=0, lt=1, description="share of shoppers whose cases steer early stopping")
+    learning_rate: float = Field(gt=0, le=1)
+    leaves: int = Field(ge=2)
+    min_data_in_leaf: int = Field(ge=1)
+    threads: int = Field(ge=0, description="0: one per core")
+
+
+class EvaluationSettings(Section):
+    """The offline comparison of arms on the test window."""
+
+    k: int = Field(ge=1, description="length of the list that is judged")
+    bootstrap_samples: int = Field(ge=100, description="resamples of shoppers behind each 95 % interval")
+    workers: int = Field(ge=0, description="processes that rank cases; 0: one per core")
+
+
+class RegistrySettings(Section):
+    """Where models are registered, and what promotion demands."""
+
+    uri: str | None = Field(description="MLflow tracking URI; null: SQLite below the work folder")
+    model_name: str = Field(min_length=1, description="name of the registered model")
+    experiment: str = Field(min_length=1, description="MLflow experiment that training runs are logged to")
+    beat_arms: tuple[str, ...] = Field(
+        description="arms whose 95 % interval a candidate champion's must lie above"
+    )
+
+
+class ServingSettings(Section):
+    """The HTTP service."""
+
+    host: str = Field(description="address it listens on")
+    port: int = Field(ge=1, le=65535)
+    workers: int = Field(ge=1, description="service processes")
+    redis_timeout_ms: float = Field(gt=0, description="longest wait for session and shopper state")
+    max_k: int = Field(ge=1, description="most items one request may ask for")
+    max_cart: int = Field(ge=1, description="most distinct products of a cart")
+
+
+class EventSettings(Section):
+    """The event stream and session state."""
+
+    stream: str = Field(min_length=1, description="name of the Redis stream")
+    group: str = Field(min_length=1, description="consumer group")
+    max_stream_length: int = Field(ge=1000, description="oldest entries beyond this are trimmed once consumed")
+    batch: int = Field(ge=1, description="most events the consumer reads at a time")
+    session_ttl_hours: float = Field(gt=0, description="a session without events for this long is forgotten")
+    max_session_products: int = Field(ge=1, description="most cart lines, and most recent views, kept per session")
+    max_body_kb: int = Field(ge=1, description="largest request body")
+    max_event_kb: int = Field(ge=1, description="largest single event")
+
+
+class ReplaySettings(Section):
+    """Playing held-out baskets through the live API."""
+
+    sessions: int = Field(ge=10, description="test baskets that are played, sampled by seed")
+    concurrency: int = Field(ge=1, description="sessions in flight at a time")
+    k: int = Field(ge=1, description="items asked for at checkout")
+    seed: int
+
+
+class Settings(BaseSettings):
+    """All settings of one process."""
+
+    model_config = SettingsConfigDict(
+        env_prefix=PREFIX, env_nested_delimiter="__", extra="forbid", frozen=True, yaml_file=DEFAULTS
+    )
+
+    home: Path = Field(description="work folder; relative paths start at the current folder")
+    min_free_gb: float = Field(ge=0, description="free disk space that a build asks for before it starts")
+    dataset: str = Field(description="name of a mapping in configs/datasets, or a path to one")
+    log: LogSettings
+    redis: RedisSettings
+    ingest: IngestSettings
+    windows: WindowSettings
+    features: FeatureSettings
+    candidates: CandidateSettings
+    training: TrainingSettings
+    evaluation: EvaluationSettings
+    registry: RegistrySettings
+    serving: ServingSettings
+    events: EventSettings
+    replay: ReplaySettings
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Explicit arguments win over the environment, which wins over `default.yaml`."""
+        return init_settings, env_settings, YamlConfigSettingsSource(settings_cls)
+
+    @cached_property
+    def work(self) -> WorkFolder:
+        """Paths of the work folder, absolute."""
+        return WorkFolder(self.home.resolve())
+
+    @property
+    def redis_url(self) -> str:
+        """URL of the Redis in use, embedded or not."""
+        return self.redis.url or f"redis://127.0.0.1:{self.redis.port}/0"
+
+    @property
+    def service_url(self) -> str:
+        """URL at which the service answers."""
+        return f"http://{self.serving.host}:{self.serving.port}"
+
+
+def load_settings(**overrides: Any) -> Settings:
+    """Return the settings of this process.
+
+    Args:
+        overrides: top-level fields that win over environment and defaults (tests use it); a section may be given
+            as a mapping of only the keys that differ.
+
+    Raises:
+        ConfigError: a key does not exist or a value does not fit; the message names the key.
+    """
+    _refuse_unknown_variables(os.environ)
+    try:
+        return Settings(**overrides)
+    except ValidationError as error:
+        problems = "; ".join(
+            f"{'.'.join(map(str, item['loc'])) or 'settings'}: {item['msg']} (found {item.get('input')!r})"
+            for item in error.errors()
+        )
+        raise ConfigError(
+            f"The settings do not fit: {problems}. Correct configs/default.yaml or the {PREFIX}* variable."
+        ) from None
+    except yaml.YAMLError as error:
+        raise ConfigError(f"{DEFAULTS} is not valid YAML: {error}.") from None
+
+
+def _refuse_unknown_variables(environment: Mapping[str, str]) -> None:
+    known = set(_variable_names(Settings))
+    unknown = sorted(name for name in environment if name.startswith(PREFIX) and name.upper() not in known)
+    if unknown:
+        raise ConfigError(
+            f"Environment variable {unknown[0]} sets nothing: no such setting. Settings are listed in "
+            f"configs/settings.py; nested keys take two underscores, as in {PREFIX}SERVING__PORT."
+        )
+
+
+def _variable_names(model: type[BaseModel], prefix: str = PREFIX) -> list[str]:
+    names: list[str] = []
+    for name, field in model.model_fields.items():
+        variable = f"{prefix}{name.upper()}"
+        names.append(variable)
+        if isinstance(field.annotation, type) and issubclass(field.annotation, BaseModel):
+            names += _variable_names(field.annotation, f"{variable}__")
+    return names
