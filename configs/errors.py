@@ -1,14 +1,16 @@
 """The exceptions a user may meet. Each message says what was found, what was expected and what to do.
 
-    TillwiseError
-    ├── ConfigError         a setting, dataset mapping or environment variable is wrong
-    ├── DataError           the data break the contract beyond what may be quarantined
-    ├── NotBuiltError       a stage's input has not been built yet
-    ├── PackageError        a model package is missing, corrupt or does not fit this code
-    ├── PromotionRefused    the gate found the model not good enough
-    ├── PortBusyError       another process listens where ours should
-    ├── PartError           an external part (Redis, broker, service) is missing, unreachable or died
-    └── DiskFullError       the work folder has no room
+TillwiseError
+├── ConfigError         a setting, dataset mapping or environment variable is wrong
+├── DataError           the data break the contract beyond what may be quarantined
+├── NotBuiltError       a stage's input has not been built yet
+├── PackageError        a model package is missing, corrupt or does not fit this code
+├── PromotionError      the gate found the model not good enough
+├── PortBusyError       another process listens where ours should
+├── PartError           an external part (Redis, broker, service) is missing, unreachable or died
+├── DiskFullError       the work folder has no room
+├── StageError          a stage's process ended without a result
+└── AlreadyRunningError another process of ours holds the work folder
 """
 
 from __future__ import annotations
@@ -34,7 +36,7 @@ class PackageError(TillwiseError):
     """A model package is missing, corrupt or does not fit this code."""
 
 
-class PromotionRefused(TillwiseError):
+class PromotionError(TillwiseError):
     """The promotion gate found the model not good enough."""
 
 
@@ -48,3 +50,11 @@ class PartError(TillwiseError):
 
 class DiskFullError(TillwiseError):
     """The work folder has no room left."""
+
+
+class StageError(TillwiseError):
+    """A stage's process ended without a result."""
+
+
+class AlreadyRunningError(TillwiseError):
+    """Another process of ours holds the work folder."""

@@ -1,0 +1,125 @@
+"""Everything a feature may look at for one request: products in memory, the shopper, the cart and the moment."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+from numpy.typing import NDArray
+
+from configs.settings import FeatureSettings
+from features.cooccurrence import Cooccurrence, Neighbours
+from features.history import Catalogue
+from features.products import ProductStats
+from features.shopper import ShopperState
+
+
+@dataclass(frozen=True)
+class ProductMatrix:
+    """The product side of a model: held in memory, frozen at the model's cutoff.
+
+    Attributes:
+        catalogue: ids, keys and descriptions. stats: one row a product. together: co-occurrence partners.
+        features: decays and bounds that the state was built with.
+    """
+
+    catalogue: Catalogue
+    stats: ProductStats
+    together: Cooccurrence
+    features: FeatureSettings
+
+    @cached_property
+    def price(self) -> NDArray[np.float32]:
+        """float32[products], price level from orders, else the list price; NaN if neither is known."""
+        return np.where(np.isnan(self.stats.price), self.catalogue.price, self.stats.price)
+
+    @cached_property
+    def row_of(self) -> dict[str, int]:
+        """Row of each product id."""
+        return {product: row for row, product in enumerate(self.catalogue.ids)}
+
+    @cached_property
+    def by_popularity(self) -> NDArray[np.int32]:
+        """int32[products], rows by decayed popularity, highest first."""
+        return np.argsort(-self.stats.popularity, kind="stable").astype(np.int32)
+
+    @cached_property
+    def _rows_by_key(self) -> tuple[NDArray[np.int64], NDArray[np.int32]]:
+        order = np.argsort(self.catalogue.keys).astype(np.int32)
+        return self.catalogue.keys[order], order
+
+    def rows(self, products: Iterable[str]) -> NDArray[np.int32]:
+        """Return the ascending, distinct rows of the known ones among product ids, int32."""
+        found = {self.row_of[product] for product in products if product in self.row_of}
+        return np.array(sorted(found), dtype=np.int32)
+
+    def rows_of_keys(self, keys: NDArray[np.int64]) -> NDArray[np.int32]:
+        """Return the row of each key, int32[keys]; -1 where the catalogue has no such product."""
+        by_key, rows = self._rows_by_key
+        place = np.minimum(np.searchsorted(by_key, keys), by_key.size - 1)
+        return np.where(by_key[place] == keys, rows[place], -1).astype(np.int32)
+
+
+@dataclass(frozen=True)
+class Links:
+    """Products that are bought together with anything in the cart; one row a product, ascending.
+
+    Attributes:
+        partner: int32[n] row of the linked product.
+        total, strongest: float32[n], sum and maximum of the weights over the cart's products.
+        via: int32[n], the cart product (row) behind the strongest weight.
+        count: int32[n], cart products that link to it.
+    """
+
+    partner: NDArray[np.int32]
+    total: NDArray[np.float32]
+    strongest: NDArray[np.float32]
+    via: NDArray[np.int32]
+    count: NDArray[np.int32]
+
+    def find(self, products: NDArray[np.int32]) -> tuple[NDArray[np.intp], NDArray[np.bool_]]:
+        """Locate products: (row, known), `row` being valid to index but meaningless where not known."""
+        if not self.partner.size:
+            return np.zeros(products.size, dtype=np.intp), np.zeros(products.size, dtype=bool)
+        row = np.minimum(np.searchsorted(self.partner, products), self.partner.size - 1)
+        return row, self.partner[row] == products
+
+
+def link(neighbours: Neighbours, cart: NDArray[np.int32]) -> Links:
+    """Return what `cart` (ascending distinct rows) links to."""
+    partner, weight, origin = neighbours.rows(cart)
+    order = np.lexsort((origin, -weight, partner))
+    partner, weight, origin = partner[order], weight[order], origin[order]
+    starts = np.flatnonzero(np.diff(partner, prepend=-1))
+    if not starts.size:
+        none, nothing = np.empty(0, dtype=np.int32), np.empty(0, dtype=np.float32)
+        return Links(none, nothing, nothing, none, none)
+    count = np.diff(np.append(starts, partner.size)).astype(np.int32)
+    return Links(partner[starts], np.add.reduceat(weight, starts), weight[starts], cart[origin[starts]], count)
+
+
+@dataclass(frozen=True)
+class Context:
+    """One request, ready for candidate generation and features.
+
+    Attributes:
+        products: the model's product side. shopper: state from completed orders.
+        cart: int32, ascending distinct product rows. now: unix seconds to rank for.
+    """
+
+    products: ProductMatrix
+    shopper: ShopperState
+    cart: NDArray[np.int32]
+    now: float
+
+    @cached_property
+    def cosine(self) -> Links:
+        """What the cart links to by cosine."""
+        return link(self.products.together.cosine, self.cart)
+
+    @cached_property
+    def confidence(self) -> Links:
+        """What the cart links to by confidence."""
+        return link(self.products.together.confidence, self.cart)

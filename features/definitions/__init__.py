@@ -1,0 +1,50 @@
+"""One file a feature: its columns and their meaning, what state it reads, how it is computed for candidates.
+
+Comes in: a `Context` and candidate rows. Goes out: one float32 matrix, the same code in training and serving.
+Called by `training` (over history) and by the recommender in `serving`.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from features.context import Context
+from features.definitions import basket, brand, cart_affinity, category, popularity, price, repeat
+from features.definitions.base import Feature
+
+FEATURES: tuple[Feature, ...] = (
+    cart_affinity.FEATURE,
+    repeat.FEATURE,
+    category.FEATURE,
+    brand.FEATURE,
+    popularity.FEATURE,
+    price.FEATURE,
+    basket.FEATURE,
+)
+"""Every feature of the ranker, in the order of its columns."""
+
+COLUMNS: tuple[str, ...] = tuple(column for feature in FEATURES for column in feature.columns)
+"""Names of the matrix's columns: the schema a model package is checked against."""
+
+
+def assemble(context: Context, candidates: NDArray[np.int32]) -> NDArray[np.float32]:
+    """Return the feature matrix of candidates.
+
+    Args:
+        context: the request.
+        candidates: int32[n], product rows.
+
+    Returns:
+        float32[n, len(COLUMNS)]; NaN means not known (never bought, no price).
+    """
+    matrix = np.empty((candidates.size, len(COLUMNS)), dtype=np.float32)
+    column = 0
+    for feature in FEATURES:
+        for values in feature.compute(context, candidates):
+            matrix[:, column] = values
+            column += 1
+    return matrix
+
+
+__all__ = ["COLUMNS", "FEATURES", "Feature", "assemble"]

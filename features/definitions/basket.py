@@ -1,0 +1,30 @@
+"""The situation: what kind of basket and shopper this is. Equal for all candidates, useful in interaction."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from features.context import Context
+from features.definitions.base import Feature
+
+
+def _compute(context: Context, candidates: NDArray[np.int32]) -> Sequence[NDArray[Any] | float]:
+    shopper = context.shopper
+    since = max(context.now - shopper.last_at, 0.0) / 86_400 if shopper.orders else np.nan
+    return (context.cart.size, context.cart.size / shopper.mean_basket_products, shopper.orders, since)
+
+
+FEATURE = Feature(
+    columns={
+        "cart_products": "distinct products in the cart",
+        "cart_to_usual": "cart products over the shopper's mean basket; NaN without orders",
+        "shopper_orders": "completed orders of the shopper",
+        "shopper_days_since": "days since the shopper's newest order; NaN without orders",
+    },
+    reads=frozenset({"cart", "shopper", "now"}),
+    compute=_compute,
+)

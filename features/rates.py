@@ -1,0 +1,88 @@
+"""A bounded table of decayed purchase rates: how often, how lately and since when each key was bought."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from features.decay import DAY, decayed
+
+
+@dataclass(frozen=True, slots=True)
+class RateTable:
+    """Purchases per key, one row a key, sorted by key.
+
+    Attributes:
+        keys: int64[n], ascending, distinct.
+        count: int64[n], orders that held the key.
+        rate: float64[n], decayed count as of `last_at` of the same row, so that the value at any later moment is
+            a pure function of the row and the moment, whenever the row was written.
+        first_at, last_at: int64[n], unix seconds of the first and the newest such order.
+    """
+
+    keys: NDArray[np.int64]
+    count: NDArray[np.int64]
+    rate: NDArray[np.float64]
+    first_at: NDArray[np.int64]
+    last_at: NDArray[np.int64]
+
+    @classmethod
+    def empty(cls) -> RateTable:
+        """Return a table without rows."""
+        none = np.empty(0, dtype=np.int64)
+        return cls(none, none, np.empty(0, dtype=np.float64), none, none)
+
+    def __len__(self) -> int:
+        return int(self.keys.size)
+
+    def update(self, bought: NDArray[np.int64], at: int, half_life_days: float, limit: int) -> RateTable:
+        """Return the table after one order.
+
+        Args:
+            bought: int64, distinct and ascending keys of the order.
+            at: unix seconds of the order, not before any earlier update.
+            half_life_days: decay of the rate.
+            limit: most rows kept; the ones worth least at `at` are dropped (a later purchase starts them anew).
+        """
+        row = np.searchsorted(self.keys, bought)
+        known = np.zeros(bought.size, dtype=bool)
+        inside = row < self.keys.size
+        known[inside] = self.keys[row[inside]] == bought[inside]
+        seen, new = row[known], bought[~known]
+
+        count, rate, last_at = self.count.copy(), self.rate.copy(), self.last_at.copy()
+        count[seen] += 1
+        rate[seen] = decayed(rate[seen], last_at[seen], at, half_life_days) + 1.0
+        last_at[seen] = at
+
+        place = row[~known]
+        moment = np.full(new.size, at, dtype=np.int64)
+        table = RateTable(
+            np.insert(self.keys, place, new),
+            np.insert(count, place, 1),
+            np.insert(rate, place, 1.0),
+            np.insert(self.first_at, place, moment),
+            np.insert(last_at, place, moment),
+        )
+        return table._keep_most_worth(limit, half_life_days)
+
+    def at(self, now: float, half_life_days: float) -> NDArray[np.float64]:
+        """Return float64[n], every row's decayed rate at `now` (unix seconds)."""
+        return decayed(self.rate, self.last_at, now, half_life_days)
+
+    def find(self, keys: NDArray[np.int64]) -> tuple[NDArray[np.intp], NDArray[np.bool_]]:
+        """Locate keys: (row, known), where `row` is only meaningful (but always valid to index) if `known`."""
+        if not self.keys.size:
+            return np.zeros(keys.size, dtype=np.intp), np.zeros(keys.size, dtype=bool)
+        row = np.minimum(np.searchsorted(self.keys, keys), self.keys.size - 1)
+        return row, self.keys[row] == keys
+
+    def _keep_most_worth(self, limit: int, half_life_days: float) -> RateTable:
+        if len(self) <= limit:
+            return self
+        # log2 of the worth at any common moment, up to a constant: independent of "now", free of underflow.
+        worth = np.log2(self.rate) + self.last_at / (half_life_days * DAY)
+        keep = np.sort(np.lexsort((self.keys, -worth))[:limit])
+        return RateTable(self.keys[keep], self.count[keep], self.rate[keep], self.first_at[keep], self.last_at[keep])

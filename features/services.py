@@ -1,0 +1,13 @@
+"""Names under which the feature store is known: shared by its definitions, its readers and the online path."""
+
+PROJECT = "tillwise"
+"""Feast project; part of every online key."""
+
+TRAINING_SERVICE = "checkout_training"
+"""What a training case joins point-in-time: the narrow profile."""
+
+SHOPPER_SERVICE = "checkout_shopper"
+"""What serving reads of a shopper."""
+
+PRODUCTS_SERVICE = "checkout_products"
+"""The product matrix of a model package."""

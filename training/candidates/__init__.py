@@ -1,0 +1,33 @@
+"""Which products are worth ranking for a request: the union of small, fast generators.
+
+Comes in: a `Context`. Goes out: int32 product rows, distinct, never from the cart, never out of stock. Called by the
+recommender for each request, and by the training set builder over history.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from configs.settings import CandidateSettings
+from features.context import Context
+from training.candidates import cooccurrence, history, popular
+
+GENERATORS = {"cooccurrence": cooccurrence.generate, "history": history.generate, "popular": popular.generate}
+"""Name, as in the settings' `candidates` section → generator."""
+
+
+def generate(context: Context, limits: CandidateSettings) -> NDArray[np.int32]:
+    """Return the union of all generators' candidates, ascending distinct product rows."""
+    found = [make(context, getattr(limits, name)) for name, make in GENERATORS.items()]
+    rows = np.unique(np.concatenate(found))
+    return rows[eligible(context, rows)]
+
+
+def eligible(context: Context, rows: NDArray[np.int32]) -> NDArray[np.bool_]:
+    """Return which rows may be recommended at all: in stock and not in the cart."""
+    allowed: NDArray[np.bool_] = context.products.catalogue.in_stock[rows] & ~np.isin(rows, context.cart)
+    return allowed
+
+
+__all__ = ["GENERATORS", "eligible", "generate"]

@@ -1,0 +1,17 @@
+"""Candidates from the shopper's own purchases, by decayed rate at the moment of the request."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from features.context import Context
+from training.top import top_rows
+
+
+def generate(context: Context, limit: int) -> NDArray[np.int32]:
+    """Return up to `limit` product rows, int32; products that the catalogue no longer has are left out."""
+    table = context.shopper.products
+    rate = table.at(context.now, context.products.features.repeat_half_life_days)
+    rows = context.products.rows_of_keys(table.keys[top_rows(rate, limit)])
+    return rows[rows >= 0]

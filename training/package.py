@@ -1,0 +1,189 @@
+"""A model package: one versioned folder with everything that ranking needs, in formats that cannot execute code.
+
+Layout: `manifest.json` (schema, cutoff, settings, checksums), `products.parquet`, `*.npy` (memory-mapped, so workers
+share them) and `ranker.txt` (LightGBM text). The version is a digest of the content: same inputs, same version.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+from numpy.typing import NDArray
+
+from configs.errors import PackageError
+from configs.home import read_json, write_json
+from configs.settings import CandidateSettings, FeatureSettings
+from features.context import ProductMatrix
+from features.cooccurrence import Cooccurrence, Neighbours
+from features.definitions import COLUMNS
+from features.history import Catalogue
+from features.products import ProductStats
+
+FORMAT = 1
+MANIFEST, PRODUCTS, RANKER = "manifest.json", "products.parquet", "ranker.txt"
+
+
+@dataclass(frozen=True)
+class ModelPackage:
+    """A loaded package.
+
+    Attributes:
+        version: 12 hex digits of the content's digest.
+        as_of: cutoff, unix seconds: the package knows nothing later. data: fingerprint of its data set.
+        matrix: the product side. candidates: how many each generator may contribute.
+        ranker: LightGBM model text.
+        clock: "historical" (the data end in the past and time is counted on from `as_of`) or "live".
+    """
+
+    version: str
+    as_of: int
+    data: str
+    clock: str
+    matrix: ProductMatrix
+    candidates: CandidateSettings
+    ranker: str
+
+    @property
+    def products(self) -> Catalogue:
+        """The products it can recommend."""
+        return self.matrix.catalogue
+
+    @classmethod
+    def load(cls, folder: Path) -> ModelPackage:
+        """Return the package in `folder`, its arrays memory-mapped, after checking every file's checksum.
+
+        Raises:
+            PackageError: no package, a changed or missing file, or made for other features than this code's.
+        """
+        manifest = read_json(folder / MANIFEST)
+        if manifest is None:
+            raise PackageError(f"No model package lies in {folder}: run `tillwise train`, or check the path.")
+        _check(folder, manifest)
+        features = FeatureSettings(**manifest["features"])
+        matrix = ProductMatrix(_load_catalogue(folder), _load_stats(folder), _load_together(folder), features)
+        return cls(
+            version=manifest["version"],
+            as_of=manifest["as_of"],
+            data=manifest["data"],
+            clock=manifest["clock"],
+            matrix=matrix,
+            candidates=CandidateSettings(**manifest["candidates"]),
+            ranker=(folder / RANKER).read_text(encoding="utf-8"),
+        )
+
+
+def save_package(
+    folder: Path,
+    matrix: ProductMatrix,
+    ranker: str,
+    *,
+    as_of: int,
+    data: str,
+    clock: str,
+    candidates: CandidateSettings,
+) -> str:
+    """Write a package into the empty `folder` and return its version.
+
+    Args:
+        folder: exists and is empty.
+        matrix: the product side as of the cutoff.
+        ranker: LightGBM model text.
+        as_of: cutoff, unix seconds. data: fingerprint of the data set. clock: "historical" or "live".
+        candidates: limits of the generators.
+    """
+    _save_catalogue(folder, matrix.catalogue)
+    for name in ProductStats.names():
+        np.save(folder / f"stats_{name}.npy", getattr(matrix.stats, name))
+    for measure in ("cosine", "confidence"):
+        for part in ("start", "partner", "weight"):
+            np.save(folder / f"{measure}_{part}.npy", getattr(getattr(matrix.together, measure), part))
+    (folder / RANKER).write_text(ranker, encoding="utf-8")
+    manifest: dict[str, Any] = {
+        "format": FORMAT,
+        "as_of": as_of,
+        "data": data,
+        "clock": clock,
+        "columns": list(COLUMNS),
+        "features": matrix.features.model_dump(),
+        "candidates": candidates.model_dump(),
+        "files": {path.name: _digest(path) for path in sorted(folder.iterdir())},
+    }
+    manifest["version"] = _version(manifest)
+    write_json(folder / MANIFEST, manifest)
+    return str(manifest["version"])
+
+
+def _version(manifest: Mapping[str, Any]) -> str:
+    content = {name: value for name, value in manifest.items() if name != "version"}
+    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:12]
+
+
+def _check(folder: Path, manifest: Mapping[str, Any]) -> None:
+    where = f"The model package in {folder}"
+    if manifest.get("format") != FORMAT:
+        raise PackageError(f"{where} has format {manifest.get('format')}, this code reads {FORMAT}: train again.")
+    if manifest["columns"] != list(COLUMNS):
+        differ = sorted(set(manifest["columns"]) ^ set(COLUMNS)) or ["their order"]
+        raise PackageError(f"{where} was made for other features than this code's ({', '.join(differ)}): train again.")
+    if _version(manifest) != manifest["version"]:
+        raise PackageError(f"{where} has a changed manifest: register or train it again.")
+    for name, digest in manifest["files"].items():
+        path = folder / name
+        if not path.exists() or _digest(path) != digest:
+            raise PackageError(f"{where} is corrupt: {name} is missing or changed. Register or train it again.")
+
+
+def _digest(path: Path) -> str:
+    with path.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+def _save_catalogue(folder: Path, catalogue: Catalogue) -> None:
+    table = pa.table(
+        {
+            "product_id": catalogue.ids,
+            "title": catalogue.titles,
+            "category": catalogue.categories,
+            "brand": catalogue.brands,
+            "price": pa.array(catalogue.price),
+            "in_stock": pa.array(catalogue.in_stock),
+        }
+    )
+    pq.write_table(table, folder / PRODUCTS, compression="zstd")
+
+
+def _load_catalogue(folder: Path) -> Catalogue:
+    table = pq.read_table(folder / PRODUCTS)
+    return Catalogue.of(
+        ids=table["product_id"].to_pylist(),
+        titles=table["title"].to_pylist(),
+        categories=table["category"].to_pylist(),
+        brands=table["brand"].to_pylist(),
+        price=table["price"].to_numpy(),
+        in_stock=table["in_stock"].to_numpy().astype(bool),
+    )
+
+
+def _load_stats(folder: Path) -> ProductStats:
+    return ProductStats(**{name: _map(folder, f"stats_{name}") for name in ProductStats.names()})
+
+
+def _load_together(folder: Path) -> Cooccurrence:
+    def neighbours(measure: str) -> Neighbours:
+        start, partner, weight = (_map(folder, f"{measure}_{part}") for part in ("start", "partner", "weight"))
+        return Neighbours(start, partner, weight)
+
+    return Cooccurrence(neighbours("cosine"), neighbours("confidence"))
+
+
+def _map(folder: Path, name: str) -> NDArray[Any]:
+    array: NDArray[Any] = np.load(folder / f"{name}.npy", mmap_mode="r", allow_pickle=False)
+    return array.view(np.ndarray)  # a plain array over the same mapped memory: np.memmap's wrappers cost per call

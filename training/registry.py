@@ -1,0 +1,244 @@
+"""Stages `register` and `promote`: MLflow keeps packages and decisions; the alias `champion` says what serves.
+
+MLflow takes seconds and hundreds of megabytes to import: only these functions do, never a serving process.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import warnings
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from urllib.request import url2pathname
+
+from configs import Progress, Settings, StageReport
+from configs.errors import NotBuiltError, PackageError, PromotionError
+from configs.home import read_json
+from configs.provenance import code_revision
+from training.package import MANIFEST, ModelPackage
+
+if TYPE_CHECKING:
+    from mlflow import MlflowClient
+    from mlflow.entities.model_registry import ModelVersion
+
+PACKAGE = "package"
+CHAMPION = "champion"
+
+
+def register(settings: Settings, progress: Progress) -> StageReport:
+    """Log the newest package with its evaluation as an MLflow run and register it; a known package is not repeated.
+
+    Raises:
+        NotBuiltError: there is no package or no evaluation of it yet.
+    """
+    package = ModelPackage.load(settings.work.model)
+    evaluation = _evaluation(settings, package.version)
+    progress.update("opening the registry", 0.1)
+    client = registry_client(settings)
+    known = _find(client, settings, package.version)
+    if known is None:
+        progress.update("logging the run", 0.4)
+        known = _log(client, settings, package, evaluation)
+        note = f"version {known.version} holds package {package.version}"
+    else:
+        note = f"package {package.version} is registered already, as version {known.version}"
+    return StageReport(
+        "register",
+        read={"packages": 1},
+        wrote={"versions": len(client.search_model_versions(f"name='{settings.registry.model_name}'"))},
+        notes=[note],
+        metrics={"version": int(known.version), "package": package.version},
+    )
+
+
+def promote(
+    settings: Settings,
+    progress: Progress,
+    *,
+    version: str | None = None,
+    alias: str = CHAMPION,
+    force: bool = False,
+    why: str | None = None,
+) -> StageReport:
+    """Point `alias` at a version if it passes the gate, and record the decision on the version.
+
+    The gate: the package loads unharmed, and its hit rate's 95 % interval lies above that of every arm in
+    `registry.beat_arms`, on the held-out cases it was registered with.
+
+    Args:
+        settings: registry and work folder.
+        progress: told the steps.
+        version: registry version; the newest when None.
+        alias: which alias to move.
+        force: move it although the gate refuses; needs `why`, which is recorded.
+        why: reason for a forced promotion.
+
+    Raises:
+        NotBuiltError: nothing is registered, or no such version.
+        PromotionError: the gate refuses, or `force` lacks its reason.
+    """
+    if force and not why:
+        raise PromotionError("A forced promotion needs its reason: add --why 'what you know that the gate does not'.")
+    progress.update("opening the registry", 0.1)
+    client = registry_client(settings)
+    chosen = _version(client, settings, version)
+    progress.update("checking the package", 0.6)
+    objections = _objections(settings, client, chosen)
+    if objections and not force:
+        raise PromotionError(
+            f"Version {chosen.version} is not promoted to {alias}: {'; '.join(objections)}. Train a better one, or "
+            "promote it anyway with --force --why REASON."
+        )
+    name = settings.registry.model_name
+    decision = f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ} to {alias}: " + (
+        f"forced ({why}) against: {'; '.join(objections) or 'nothing'}" if force else "passed the gate"
+    )
+    client.set_model_version_tag(name, chosen.version, f"promoted_{alias}", decision)
+    client.set_registered_model_alias(name, alias, chosen.version)
+    return StageReport(
+        "promote",
+        read={"versions": 1},
+        wrote={"aliases": 1},
+        notes=[f"version {chosen.version} (package {chosen.tags['package']}) is {alias}: {decision}"],
+        metrics={"version": int(chosen.version), "package": chosen.tags["package"]},
+    )
+
+
+def champion(settings: Settings, alias: str = CHAMPION) -> ModelVersion | None:
+    """Return the registry version that an alias points at, or None."""
+    from mlflow.exceptions import MlflowException
+
+    try:
+        return registry_client(settings).get_model_version_by_alias(settings.registry.model_name, alias)
+    except MlflowException:
+        return None
+
+
+def champion_package(settings: Settings, alias: str = CHAMPION) -> Path:
+    """Return the folder of the package that an alias points at, downloading it if the registry is remote.
+
+    Raises:
+        NotBuiltError: no version has the alias.
+    """
+    held = champion(settings, alias)
+    if held is None:
+        raise NotBuiltError(f"No model is {alias} yet: run `make run`, or `tillwise train`, `register` and `promote`.")
+    return _download(settings, held)
+
+
+def registry_client(settings: Settings) -> MlflowClient:
+    """Return a client of the registry, making the local one on first use."""
+    os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
+    os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
+    with warnings.catch_warnings():
+        # MLflow's imports use names that its dependencies deprecate.
+        warnings.simplefilter("ignore")
+        import mlflow
+
+        for name in ("mlflow", "alembic"):  # their progress is ours to tell
+            logging.getLogger(name).setLevel(logging.WARNING)
+        settings.work.registry.mkdir(parents=True, exist_ok=True)
+        uri = settings.registry.uri or f"sqlite:///{settings.work.registry / 'mlflow.db'}"
+        mlflow.set_tracking_uri(uri)
+        return mlflow.MlflowClient(uri, uri)
+
+
+def _evaluation(settings: Settings, package: str) -> dict[str, Any]:
+    report: dict[str, Any] | None = read_json(settings.work.reports / "evaluation.json")
+    if report is None or report["model_version"] != package:
+        found = "no evaluation" if report is None else f"an evaluation of package {report['model_version']}"
+        raise NotBuiltError(f"Found {found}, expected one of package {package}: run `tillwise evaluate` first.")
+    return report
+
+
+def _find(client: MlflowClient, settings: Settings, package: str) -> ModelVersion | None:
+    found = client.search_model_versions(f"name='{settings.registry.model_name}' and tags.package='{package}'")
+    return max(found, key=lambda version: int(version.version)) if found else None
+
+
+def _log(client: MlflowClient, settings: Settings, package: ModelPackage, evaluation: dict[str, Any]) -> ModelVersion:
+    from mlflow.exceptions import MlflowException
+
+    experiment = client.get_experiment_by_name(settings.registry.experiment)
+    experiment_id = (
+        experiment.experiment_id
+        if experiment
+        else client.create_experiment(
+            settings.registry.experiment,
+            artifact_location=None if settings.registry.uri else (settings.work.registry / "artifacts").as_uri(),
+        )
+    )
+    run = client.create_run(experiment_id, run_name=package.version)
+    run_id = run.info.run_id
+    for section in ("windows", "features", "candidates", "training"):
+        for key, value in getattr(settings, section).model_dump().items():
+            client.log_param(run_id, f"{section}.{key}", value)
+    tags = {"data": package.data, "code": code_revision(), "package": package.version, "as_of": str(package.as_of)}
+    for key, value in tags.items():
+        client.set_tag(run_id, key, value)
+    for variant, result in evaluation["variants"].items():
+        for arm, metrics in result["arms"].items():
+            for metric, figures in metrics.items():
+                client.log_metric(run_id, f"{variant}.{arm}.{metric}", figures["value"])
+    client.log_dict(run_id, evaluation, "evaluation.json")
+    client.log_artifacts(run_id, str(settings.work.model), PACKAGE)
+    try:
+        client.create_registered_model(settings.registry.model_name)
+    except MlflowException as error:
+        if error.error_code != "RESOURCE_ALREADY_EXISTS":
+            raise
+    source = f"{run.info.artifact_uri}/{PACKAGE}"
+    version = client.create_model_version(settings.registry.model_name, source, run_id, tags=tags)
+    client.set_terminated(run_id)
+    return version
+
+
+def _version(client: MlflowClient, settings: Settings, version: str | None) -> ModelVersion:
+    found = client.search_model_versions(f"name='{settings.registry.model_name}'")
+    if version is not None:
+        found = [item for item in found if str(item.version) == version]
+    if not found:
+        which = f"version {version}" if version else "any version"
+        raise NotBuiltError(
+            f"The registry does not hold {which} of {settings.registry.model_name}: register one first."
+        )
+    return max(found, key=lambda item: int(item.version))
+
+
+def _objections(settings: Settings, client: MlflowClient, version: ModelVersion) -> list[str]:
+    try:
+        folder = _download(settings, version)
+        ModelPackage.load(folder)
+    except (PackageError, OSError) as error:
+        return [str(error)]
+    import mlflow
+
+    evaluation = mlflow.artifacts.load_dict(f"{_run_artifacts(client, version)}/evaluation.json")
+    arms = evaluation["variants"]["loo"]["arms"]
+    low, objections = arms["model"]["hit_rate"]["ci95"][0], []
+    for arm in settings.registry.beat_arms:
+        if arm not in arms:
+            objections.append(f"it was not compared with {arm}")
+        elif low <= (high := arms[arm]["hit_rate"]["ci95"][1]):
+            objections.append(f"its hit rate's interval starts at {low:.4f}, not above {arm}'s end at {high:.4f}")
+    return objections
+
+
+def _run_artifacts(client: MlflowClient, version: ModelVersion) -> str:
+    uri: str = client.get_run(version.run_id).info.artifact_uri
+    return uri
+
+
+def _download(settings: Settings, version: ModelVersion) -> Path:
+    import mlflow
+
+    source: str = version.source
+    if source.startswith("file://"):
+        return Path(url2pathname(source.removeprefix("file://")))
+    target: Path = settings.work.registry / "downloads" / version.tags["package"]
+    if not (target / MANIFEST).exists():
+        target.mkdir(parents=True, exist_ok=True)
+        mlflow.artifacts.download_artifacts(source, dst_path=str(target.parent))
+    return target
