@@ -2,19 +2,21 @@
 
 Shopper snapshots are written after each order from the first training cutoff on (and one of everybody at that
 cutoff); product snapshots at each cutoff. A row stamped t holds what is known once everything at t has happened.
+The wide purchase tables of all snapshots lie in `shopper_states.parquet`, which the profile's `snapshot` points into;
+the feature view `shopper_purchases` holds only what is served: each shopper's newest row before the test window.
 """
 
 from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator, Sequence
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
-from numpy.typing import NDArray
 
 from configs import Progress, Settings, StageReport
 from configs.home import replace_directory, write_json
@@ -42,6 +44,7 @@ VIEWS: dict[str, tuple[str, Sequence[Column]]] = {
 
 Snapshot = tuple[str, int, ShopperState]
 BATCH = 1_000
+STATES = "shopper_states.parquet"
 
 
 def build_features(settings: Settings, progress: Progress) -> StageReport:
@@ -105,32 +108,28 @@ def shopper_snapshots(history: History, since: int, features: FeatureSettings) -
 def _write_shoppers(
     folder: Path, history: History, windows: Windows, features: FeatureSettings, progress: Progress
 ) -> dict[str, int]:
-    views = ("shopper_profile", "shopper_purchases")
-    schemas = [arrow_schema(VIEWS[view][1], "shopper_id") for view in views]
-    writers = [
-        pq.ParquetWriter(folder / f"{view}.parquet", schema, compression="zstd")
-        for view, schema in zip(views, schemas, strict=True)
-    ]
-    rows, batch = 0, list[Snapshot]()
+    profile_schema = arrow_schema(VIEWS["shopper_profile"][1], "shopper_id")
+    wide_schema = arrow_schema(PURCHASES, "shopper_id")
+    rows, served = 0, dict[str, Snapshot]()
+    with (
+        pq.ParquetWriter(folder / "shopper_profile.parquet", profile_schema, compression="zstd") as profiles,
+        pq.ParquetWriter(folder / STATES, wide_schema, compression="zstd") as wide,
+    ):
+        for batch in _batches(shopper_snapshots(history, windows.folds[0].start, features)):
+            profiles.write_table(_snapshot_table(batch, rows, profile_schema))
+            wide.write_table(_snapshot_table(batch, rows, wide_schema))
+            rows += len(batch)
+            served |= {snapshot[0]: snapshot for snapshot in batch if snapshot[1] < windows.as_of}
+            share = (batch[-1][1] - int(history.at[0])) / max(1, int(history.at[-1] - history.at[0]))
+            progress.update("folding orders into shopper states", 0.9 * share)
+    newest = [served[shopper] for shopper in sorted(served)]
+    pq.write_table(_snapshot_table(newest, 0, wide_schema), folder / "shopper_purchases.parquet", compression="zstd")
+    return {"shopper snapshots": rows, "shoppers": len(newest)}
 
-    def flush() -> None:
-        for writer, schema in zip(writers, schemas, strict=True):
-            writer.write_table(_snapshot_table(batch, rows - len(batch), schema))
-        batch.clear()
 
-    try:
-        for snapshot in shopper_snapshots(history, windows.folds[0].start, features):
-            batch.append(snapshot)
-            rows += 1
-            if len(batch) == BATCH:
-                flush()
-                share = (snapshot[1] - int(history.at[0])) / max(1, int(history.at[-1] - history.at[0]))
-                progress.update("folding orders into shopper states", 0.9 * share)
-        flush()
-    finally:
-        for writer in writers:
-            writer.close()
-    return {"shopper snapshots": rows, "shoppers": len(history.shopper_ids)}
+def _batches(snapshots: Iterator[Snapshot]) -> Iterator[list[Snapshot]]:
+    while batch := list(islice(snapshots, BATCH)):
+        yield batch
 
 
 def _snapshot_table(batch: Sequence[Snapshot], first_row: int, schema: pa.Schema) -> pa.Table:
@@ -139,16 +138,8 @@ def _snapshot_table(batch: Sequence[Snapshot], first_row: int, schema: pa.Schema
         pa.array([shopper for shopper, _, _ in batch], pa.string()),
         pa.array([at * 1_000_000 for _, at, _ in batch], pa.int64()).cast(pa.timestamp("us", tz="UTC")),
     ]
-    for item in list(schema)[2:]:
-        values = [record[item.name] for record in records]
-        columns.append(_lists(values, item.type) if pa.types.is_list(item.type) else pa.array(values, item.type))
+    columns += [pa.array([record[item.name] for record in records], item.type) for item in list(schema)[2:]]
     return pa.table(columns, schema=schema)
-
-
-def _lists(values: Sequence[NDArray[Any]], kind: pa.DataType) -> pa.Array:
-    offsets = np.concatenate([[0], np.cumsum([value.size for value in values])]).astype(np.int32)
-    flat = np.concatenate(values) if values else np.empty(0)
-    return pa.ListArray.from_arrays(pa.array(offsets), pa.array(flat, kind.value_type))
 
 
 def _write_products(folder: Path, history: History, windows: Windows, features: FeatureSettings) -> int:

@@ -23,8 +23,7 @@ from features.services import PROJECT
 from features.shopper import ShopperState
 
 _STRING = 2  # feast.types.ValueType.STRING
-_FIELD_OF_KIND = {"int": "int64_val", "float": "double_val", "text": "string_val"}
-_LIST_OF_KIND = {"ints": "int64_list_val", "floats": "double_list_val"}
+_FIELD_OF_KIND = {"int": "int64_val", "float": "double_val", "text": "string_val", "bytes": "bytes_val"}
 
 
 class ShopperReader:
@@ -61,11 +60,8 @@ class ShopperReader:
 
     def _decode(self, column: Column, raw: bytes | None) -> Any:
         if raw is None:
-            return None
-        value = self._value.FromString(raw)
-        if column.kind in _LIST_OF_KIND:
-            return getattr(value, _LIST_OF_KIND[column.kind]).val
-        return getattr(value, _FIELD_OF_KIND[column.kind])
+            raise ValueError(f"{column.name} is missing")
+        return getattr(self._value.FromString(raw), _FIELD_OF_KIND[column.kind])
 
 
 def entity_key(name: str, value: str) -> bytes:

@@ -9,6 +9,8 @@ from numpy.typing import NDArray
 
 from features.decay import DAY, decayed
 
+_PACKED = {"keys": "<i8", "count": "<i8", "rate": "<f8", "first_at": "<i8", "last_at": "<i8"}
+
 
 @dataclass(frozen=True, slots=True)
 class RateTable:
@@ -36,6 +38,26 @@ class RateTable:
 
     def __len__(self) -> int:
         return int(self.keys.size)
+
+    def pack(self) -> bytes:
+        """Return the table as bytes: its five columns one after the other, 8 bytes a value, little-endian."""
+        return b"".join(getattr(self, name).astype(kind, copy=False).tobytes() for name, kind in _PACKED.items())
+
+    @classmethod
+    def unpack(cls, packed: bytes) -> RateTable:
+        """Return the table that `pack` made, its columns being views of `packed`.
+
+        Raises:
+            ValueError: the bytes are no packed table.
+        """
+        rows, rest = divmod(len(packed), 8 * len(_PACKED))
+        if rest:
+            raise ValueError(f"{len(packed)} bytes are no whole number of rows")
+        columns = [
+            np.frombuffer(packed, dtype=kind, count=rows, offset=8 * rows * place)
+            for place, kind in enumerate(_PACKED.values())
+        ]
+        return cls(*columns)
 
     def update(self, bought: NDArray[np.int64], at: int, half_life_days: float, limit: int) -> RateTable:
         """Return the table after one order.

@@ -6,20 +6,18 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
-import numpy as np
 import pyarrow as pa
 
 from features.rates import RateTable
 from features.shopper import ShopperState
 
-Kind = Literal["int", "float", "text", "ints", "floats"]
+Kind = Literal["int", "float", "text", "bytes"]
 
 ARROW_TYPES: dict[Kind, pa.DataType] = {
     "int": pa.int64(),
     "float": pa.float64(),
     "text": pa.string(),
-    "ints": pa.list_(pa.int64()),
-    "floats": pa.list_(pa.float64()),
+    "bytes": pa.binary(),
 }
 
 
@@ -52,24 +50,14 @@ READABLE = (
 )
 """Derived columns for people who browse the store; the ranker derives them from the state itself."""
 
-SNAPSHOT = Column("snapshot", "int", "row of this snapshot in both offline shopper tables")
-"""Lets a point-in-time join of the narrow profile find the wide purchase row, which is slow to join itself."""
+SNAPSHOT = Column("snapshot", "int", "row of shopper_states.parquet that holds the purchase tables of this snapshot")
+"""Leads from a point-in-time join of the narrow profile to the wide tables, which Feast joins 20 times slower."""
 
-TABLES = ("products", "categories", "brands")
-
-
-def _table_columns(table: str) -> tuple[Column, ...]:
-    return (
-        Column(f"{table}_keys", "ints", f"keys of {table} bought (features.keys), ascending"),
-        Column(f"{table}_count", "ints", "orders that held the key"),
-        Column(f"{table}_rate", "floats", "decayed count as of the key's newest order"),
-        Column(f"{table}_first_at", "ints", "unix seconds of the key's first order"),
-        Column(f"{table}_last_at", "ints", "unix seconds of the key's newest order"),
-    )
-
-
-PURCHASES = tuple(column for table in TABLES for column in _table_columns(table))
-"""Columns of the decayed purchase tables, parallel arrays per table."""
+PURCHASES = tuple(
+    Column(name, "bytes", f"decayed purchase rates by {what}, packed by features.rates.RateTable")
+    for name, what in {"products": "product", "categories": "leaf category", "brands": "brand"}.items()
+)
+"""Columns of the decayed purchase tables."""
 
 STATE = PROFILE + PURCHASES
 """What a request needs to rebuild the state."""
@@ -81,22 +69,22 @@ def to_record(state: ShopperState) -> dict[str, Any]:
     for column in READABLE:
         value = getattr(state, column.name)
         record[column.name] = value(state.last_at) if column.name == "segment" else value
-    for name in TABLES:
-        table: RateTable = getattr(state, name)
-        record |= {f"{name}_{part}": getattr(table, part) for part in RateTable.__slots__}
-    return record
+    return record | {column.name: getattr(state, column.name).pack() for column in PURCHASES}
 
 
 def from_record(record: Mapping[str, Any]) -> ShopperState:
     """Return the state of a record; a record whose `orders` is missing is an unknown shopper's.
 
     Args:
-        record: the `STATE` columns; arrays may be any sequence.
+        record: the `STATE` columns.
+
+    Raises:
+        ValueError: a packed table is damaged.
     """
     orders = record.get("orders")
     if orders is None:
         return ShopperState.empty()
-    tables = {name: _table(record, name) for name in TABLES}
+    tables = {column.name: RateTable.unpack(record[column.name]) for column in PURCHASES}
     return ShopperState(
         orders=int(orders),
         first_at=int(record["first_at"]),
@@ -106,20 +94,6 @@ def from_record(record: Mapping[str, Any]) -> ShopperState:
         paid=float(record["paid"]),
         saved=float(record["saved"]),
         **tables,
-    )
-
-
-def _table(record: Mapping[str, Any], name: str) -> RateTable:
-    def column(part: str, dtype: type) -> Any:
-        values: Sequence[Any] | None = record[f"{name}_{part}"]
-        return np.asarray(() if values is None else values, dtype=dtype)
-
-    return RateTable(
-        column("keys", np.int64),
-        column("count", np.int64),
-        column("rate", np.float64),
-        column("first_at", np.int64),
-        column("last_at", np.int64),
     )
 
 

@@ -7,7 +7,7 @@ TRAINING_SERVICE = "checkout_training"
 """What a training case joins point-in-time: the narrow profile."""
 
 SHOPPER_SERVICE = "checkout_shopper"
-"""What serving reads of a shopper."""
+"""A shopper's state as serving reads it."""
 
 PRODUCTS_SERVICE = "checkout_products"
 """The product matrix of a model package."""

@@ -8,17 +8,17 @@ from pathlib import Path
 from typing import Any
 
 from feast import Entity, FeatureService, FeatureView, Field, FileSource
-from feast.types import Array, Float64, Int64, String
+from feast.types import Bytes, Float64, Int64, String
 from feast.value_type import ValueType
 
 from features.offline import VIEWS
 from features.records import Column
 from features.services import PRODUCTS_SERVICE, SHOPPER_SERVICE, TRAINING_SERVICE
 
-_TYPES = {"int": Int64, "float": Float64, "text": String, "ints": Array(Int64), "floats": Array(Float64)}
+_TYPES = {"int": Int64, "float": Float64, "text": String, "bytes": Bytes}
 _MEANING = {
     "shopper_profile": "What a shopper's completed orders say in numbers: frequency, value, price sensitivity",
-    "shopper_purchases": "Decayed purchase rates of products, categories and brands, as parallel arrays",
+    "shopper_purchases": "Decayed purchase rates of products, categories and brands, as of the serving cutoff",
     "product_stats": "What orders say of each product: popularity, trend, price level, promotion",
 }
 
@@ -41,7 +41,7 @@ def definitions(folder: Path) -> list[Any]:
         FeatureService(
             name=TRAINING_SERVICE,
             features=[views["shopper_profile"]],
-            description="What a training case joins point-in-time; its `snapshot` leads to the purchase arrays",
+            description="What a training case joins point-in-time; its `snapshot` leads to the purchase tables",
         ),
         FeatureService(
             name=SHOPPER_SERVICE,
