@@ -111,9 +111,7 @@ class RegistrySettings(Section):
     uri: str | None = Field(description="MLflow tracking URI; null: SQLite below the work folder")
     model_name: str = Field(min_length=1, description="name of the registered model")
     experiment: str = Field(min_length=1, description="MLflow experiment that training runs are logged to")
-    beat_arms: tuple[str, ...] = Field(
-        description="arms whose 95 % interval a candidate champion's must lie above"
-    )
+    beat_arms: tuple[str, ...] = Field(description="arms whose 95 % interval a candidate champion's must lie above")
 
 
 class ServingSettings(Section):
@@ -122,6 +120,7 @@ class ServingSettings(Section):
     host: str = Field(description="address it listens on")
     port: int = Field(ge=1, le=65535)
     workers: int = Field(ge=1, description="service processes")
+    package: Path | None = Field(description="model package to serve; null: the registry's champion")
     redis_timeout_ms: float = Field(gt=0, description="longest wait for session and shopper state")
     max_k: int = Field(ge=1, description="most items one request may ask for")
     max_cart: int = Field(ge=1, description="most distinct products of a cart")
@@ -135,6 +134,7 @@ class EventSettings(Section):
     max_stream_length: int = Field(ge=1000, description="oldest entries beyond this are trimmed once consumed")
     batch: int = Field(ge=1, description="most events the consumer reads at a time")
     session_ttl_hours: float = Field(gt=0, description="a session without events for this long is forgotten")
+    max_session_events: int = Field(ge=10, description="most events kept per session; older ones are folded")
     max_session_products: int = Field(ge=1, description="most cart lines, and most recent views, kept per session")
     max_body_kb: int = Field(ge=1, description="largest request body")
     max_event_kb: int = Field(ge=1, description="largest single event")

@@ -1,0 +1,169 @@
+"""One table through the door: read, mapped, cleared of what is excluded, validated, split in good and bad rows."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import pandas as pd
+
+from configs.dataset import DatasetConfig
+from configs.errors import DataError
+from features.data.contract import Column
+from features.data.ids import is_among
+from features.data.mapping import dropped, map_table
+from features.data.repairs import drop_repeated, fill_titles
+from features.data.sources import describe, read_source
+
+if TYPE_CHECKING:
+    from features.data.validate import Validator
+
+QUARANTINE_COLUMNS = ("reason", "expectation", "column", "row")
+_EXAMPLES = 3
+
+
+@dataclass(frozen=True)
+class Ids:
+    """Ids that later tables may refer to: `good` rows passed, `excluded` rows were left out on purpose."""
+
+    good: pd.Series
+    excluded: pd.Series
+
+
+@dataclass(frozen=True)
+class Passed:
+    """What became of a table at the door.
+
+    Attributes:
+        rows: the contract columns of the good rows.
+        columns: those columns.
+        quarantine: the bad rows, with QUARANTINE_COLUMNS.
+        read: rows in the source.
+        excluded: rows left out on purpose.
+        ids: the first column of those rows, which later tables may refer to.
+        repairs: rows repaired, by what was done.
+    """
+
+    rows: pd.DataFrame
+    columns: tuple[Column, ...]
+    quarantine: pd.DataFrame
+    read: int
+    excluded: int
+    ids: Ids
+    repairs: dict[str, int]
+
+
+class Door:
+    """Takes in the tables of one data set."""
+
+    def __init__(self, dataset: DatasetConfig, validator: Validator, max_rejected_share: float) -> None:
+        """Use `validator` and refuse a table of which more than `max_rejected_share` breaks the contract."""
+        self._dataset = dataset
+        self._validator = validator
+        self._max_rejected_share = max_rejected_share
+
+    def take_in(self, name: str, refers_to: Mapping[str, Ids] | None = None) -> Passed:
+        """Return the good and the bad rows of a mapped table.
+
+        Args:
+            name: the contract table.
+            refers_to: for columns that hold the id of another table's row, those ids.
+
+        Raises:
+            ConfigError: the mapping does not fit.
+            DataError: the source cannot be read or too much of it breaks the contract.
+        """
+        table = self._dataset.tables.mapped()[name]
+        raw = read_source(table.source, table.source_columns(), self._dataset.origin.parent)
+        mapped = map_table(raw, name, table, self._dataset.timestamps_in)
+        leave_out = dropped(raw, table) | _of_excluded(mapped.frame, refers_to or {})
+        kept, excluded = mapped.frame[~leave_out], mapped.frame[leave_out]
+        if table.distinct:
+            kept, excluded = kept.drop_duplicates(), excluded.drop_duplicates()
+        if kept.empty:
+            raise DataError(f"{self._described(name)}: every row is excluded by drop_where in {self._dataset.origin}.")
+        frame, repairs = _repair(name, kept)
+        frame = frame.assign(**_unknown(frame, refers_to or {}))
+        failures = self._validator.failures(name, frame)
+        self._refuse_too_many(name, failures, frame, raw)
+        rows = frame.loc[~frame.index.isin(failures["row"]), [column.name for column in mapped.columns]]
+        key = mapped.columns[0].name
+        return Passed(
+            rows.reset_index(drop=True),
+            mapped.columns,
+            _quarantine(failures, raw),
+            len(raw),
+            len(excluded),
+            Ids(rows[key], excluded[key]),
+            _counted({"ids trimmed of spaces": mapped.trimmed} | repairs | _filled(mapped.filled)),
+        )
+
+    def _refuse_too_many(self, name: str, failures: pd.DataFrame, frame: pd.DataFrame, raw: pd.DataFrame) -> None:
+        rejected = failures["row"].nunique()
+        share = rejected / len(frame)
+        if rejected < len(frame) and share <= self._max_rejected_share:
+            return
+        worst = failures[failures["rank"] == failures["rank"].value_counts().idxmax()]
+        first = worst.iloc[0]
+        examples = "; ".join(_as_json(raw.loc[worst["row"].head(_EXAMPLES)]))
+        raise DataError(
+            f"{self._described(name)}: {rejected} of {len(frame)} rows ({share:.1%}) break the data contract; "
+            f"ingest.max_rejected_share allows {self._max_rejected_share:.1%}. Most of them: {first['reason']} "
+            f"(column {first['column']}, {first['expectation']}, {len(worst)} rows), for example {examples}. "
+            f"Nothing was written. Correct the export or its mapping {self._dataset.origin}."
+        )
+
+    def _described(self, name: str) -> str:
+        return f"{name} (from {describe(self._dataset.tables.mapped()[name].source)})"
+
+
+def rejected_by_reason(quarantine: pd.DataFrame) -> dict[str, int]:
+    """Return how many rows were rejected for each reason; a row with several counts for the first."""
+    counts = quarantine["reason"].str.split("; ").str[0].value_counts().sort_index()
+    return {str(reason): int(count) for reason, count in counts.items()}
+
+
+def _of_excluded(frame: pd.DataFrame, refers_to: Mapping[str, Ids]) -> pd.Series:
+    of_excluded = pd.Series(False, index=frame.index)
+    for column, ids in refers_to.items():
+        of_excluded |= is_among(frame[column], ids.excluded) & ~is_among(frame[column], ids.good)
+    return of_excluded
+
+
+def _unknown(frame: pd.DataFrame, refers_to: Mapping[str, Ids]) -> dict[str, pd.Series]:
+    return {
+        f"unknown_{column}": frame[column].mask(is_among(frame[column], ids.good)) for column, ids in refers_to.items()
+    }
+
+
+def _repair(name: str, frame: pd.DataFrame) -> tuple[pd.DataFrame, dict[str, int]]:
+    if name == "order_lines":  # equal lines are two purchases; they are added up once they are known to be good
+        return frame, {}
+    frame, repeated = drop_repeated(frame)
+    repairs = {"repeated rows dropped": repeated}
+    if name == "products":
+        frame, repairs["titles taken from category or id"] = fill_titles(frame)
+    return frame, repairs
+
+
+def _filled(filled: Mapping[str, int]) -> dict[str, int]:
+    return {f"missing {column} filled": count for column, count in filled.items()}
+
+
+def _counted(repairs: Mapping[str, int]) -> dict[str, int]:
+    return {repair: count for repair, count in repairs.items() if count}
+
+
+def _quarantine(failures: pd.DataFrame, raw: pd.DataFrame) -> pd.DataFrame:
+    by_row = failures.groupby("row", sort=True)
+    first = by_row[["expectation", "column"]].first()
+    reasons = by_row["reason"].agg("; ".join) if len(failures) else pd.Series(dtype=object)
+    rows = first.assign(reason=reasons, row=_as_json(raw.loc[first.index]))
+    return rows.reset_index(drop=True)[list(QUARANTINE_COLUMNS)]
+
+
+def _as_json(rows: pd.DataFrame) -> list[str]:
+    plain = rows.astype(object).where(rows.notna(), None)
+    return [json.dumps(record, ensure_ascii=False, default=str) for record in plain.to_dict("records")]
