@@ -6,6 +6,8 @@ hundreds of megabytes. Online reads in the request path go through `features.onl
 
 from __future__ import annotations
 
+import contextlib
+import io
 import warnings
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
@@ -171,7 +173,7 @@ def materialize(settings: Settings, progress: Progress) -> StageReport:
     until = datetime.fromtimestamp(record["as_of"], UTC)
     for done, view in enumerate(VIEWS):
         progress.update(f"materializing {view}", 0.1 + 0.9 * done / len(VIEWS))
-        with warnings.catch_warnings():
+        with warnings.catch_warnings(), contextlib.redirect_stdout(io.StringIO()):  # Feast prints its own progress
             warnings.simplefilter("ignore")
             store.materialize(datetime(1970, 1, 2, tzinfo=UTC), until, feature_views=[view])
     client.set(MARKER, _marker(record))

@@ -1,0 +1,57 @@
+"""Turns what goes wrong into one JSON shape: {"error": {"field", "reason"}}. Never a stack trace."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import structlog
+from litestar import MediaType, Request, Response
+from litestar.exceptions import HTTPException
+from litestar.status_codes import HTTP_400_BAD_REQUEST, HTTP_500_INTERNAL_SERVER_ERROR, HTTP_503_SERVICE_UNAVAILABLE
+from litestar.types import ExceptionHandlersMap
+
+from configs.errors import PartError
+from events import InvalidEventError
+from serving.path import RequestError
+from serving.schema import ErrorAnswer, Problem
+
+log = structlog.get_logger()
+AnyRequest = Request[Any, Any, Any]
+ErrorResponse = Response[ErrorAnswer]
+
+
+def _answer(status: int, field: str, reason: str) -> ErrorResponse:
+    return Response(ErrorAnswer(Problem(field, reason)), status_code=status, media_type=MediaType.JSON)
+
+
+def _invalid(_: AnyRequest, error: Exception) -> ErrorResponse:
+    if not isinstance(error, InvalidEventError | RequestError):
+        raise error
+    return _answer(HTTP_400_BAD_REQUEST, error.field, error.reason)
+
+
+def _unavailable(_: AnyRequest, error: Exception) -> ErrorResponse:
+    return _answer(HTTP_503_SERVICE_UNAVAILABLE, "service", str(error))
+
+
+def _http(_: AnyRequest, error: Exception) -> ErrorResponse:
+    if not isinstance(error, HTTPException):
+        raise error
+    if isinstance(error.extra, list) and error.extra and isinstance(error.extra[0], dict):
+        first: dict[str, Any] = error.extra[0]
+        return _answer(error.status_code, str(first.get("key") or "body"), str(first.get("message", error.detail)))
+    return _answer(error.status_code, "body" if error.status_code == HTTP_400_BAD_REQUEST else "request", error.detail)
+
+
+def _unexpected(request: AnyRequest, error: Exception) -> ErrorResponse:
+    log.error("unexpected error", path=request.url.path, exc_info=error)
+    return _answer(HTTP_500_INTERNAL_SERVER_ERROR, "service", "An unexpected error happened; it is in the log.")
+
+
+HANDLERS: ExceptionHandlersMap = {
+    InvalidEventError: _invalid,
+    RequestError: _invalid,
+    PartError: _unavailable,
+    HTTPException: _http,
+    Exception: _unexpected,
+}

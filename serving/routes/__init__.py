@@ -1,0 +1,25 @@
+"""The HTTP routes, one file a topic.
+
+Comes in: HTTP requests. Goes out: JSON. Called by `serving.app`, which hands each route the engine it needs.
+"""
+
+from litestar.types import ControllerRouterHandler
+
+from serving.routes.catalogue import products
+from serving.routes.collect import batch, identify, track
+from serving.routes.pages import checkout_page, static_files
+from serving.routes.recommendations import recommendations
+from serving.routes.status import status
+
+ROUTES: list[ControllerRouterHandler] = [
+    recommendations,
+    track,
+    identify,
+    batch,
+    products,
+    status,
+    checkout_page,
+    static_files,
+]
+
+__all__ = ["ROUTES"]

@@ -1,0 +1,29 @@
+"""GET /v1/status."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+from litestar import get
+
+from serving.path import Engine
+from serving.schema import Status
+from training.recommender import ARMS
+
+
+@get("/v1/status", summary="What serves")
+async def status(engine: Engine) -> Status:
+    """Return the model that serves, its arms, the clock and whether state can be read."""
+    package = engine.recommender.package
+    return Status(
+        model_version=package.version,
+        arms=list(ARMS),
+        products=len(package.products),
+        as_of=_text(package.as_of),
+        now=_text(engine.clock()),
+        redis=await engine.state.answers(),
+    )
+
+
+def _text(moment: float) -> str:
+    return datetime.fromtimestamp(moment, UTC).isoformat(timespec="seconds")

@@ -1,0 +1,119 @@
+"""Bodies of the HTTP API, as types: validation, encoding and the OpenAPI description come from here."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Annotated
+
+import msgspec
+from msgspec import Meta
+
+from events.segment import Text
+
+Step = Annotated[int, Meta(ge=0, le=100, description="checkout step the shopper is on")]
+
+
+class CartLine(msgspec.Struct, forbid_unknown_fields=True):
+    """A product in the cart."""
+
+    product_id: Text
+    quantity: Annotated[float, Meta(gt=0, le=1e6)] = 1.0
+    unit_price: Annotated[float, Meta(ge=0, le=1e9)] | None = None
+
+
+class RequestContext(msgspec.Struct, forbid_unknown_fields=True):
+    """Where the request comes from; kept with the impression, not ranked on yet."""
+
+    device: Annotated[str, Meta(max_length=120)] | None = None
+    country: Annotated[str, Meta(max_length=120)] | None = None
+    referrer: Annotated[str, Meta(max_length=2000)] | None = None
+
+
+class RecommendationRequest(msgspec.Struct, forbid_unknown_fields=True):
+    """Who asks, with what in the cart. One of session_id, shopper_id and cart is needed."""
+
+    session_id: Annotated[Text | None, Meta(description="the session's cart and shopper are used if not given")] = None
+    shopper_id: Annotated[Text | None, Meta(description="known shopper; else the session's")] = None
+    cart: Annotated[list[CartLine] | None, Meta(description="cart lines; else the session's cart")] = None
+    checkout_step: Step | None = None
+    k: Annotated[int, Meta(ge=1, description="items wanted")] = 10
+    arm: Annotated[str, Meta(description="how to rank: see /v1/status")] = "model"
+    at: Annotated[
+        datetime | None, Meta(description="moment to rank for, to replay history; default: the service's clock")
+    ] = None
+    context: RequestContext | None = None
+
+
+class Item(msgspec.Struct):
+    """A recommended product."""
+
+    product_id: str
+    title: str
+    category: str
+    price: float | None
+    score: Annotated[float, Meta(description="comparable within one answer only")]
+    reason: Annotated[str, Meta(description="why, in words a shopper can read")]
+
+
+class Fallback(msgspec.Struct, frozen=True):
+    """That the answer is less than it could be: the arm that answered, and why."""
+
+    arm: str
+    reason: str
+
+
+class RecommendationAnswer(msgspec.Struct):
+    """Ranked products."""
+
+    request_id: str
+    model_version: str
+    arm: str
+    items: list[Item]
+    fallback: Fallback | None
+
+
+class Accepted(msgspec.Struct):
+    """The events are durable in the broker."""
+
+    success: bool = True
+
+
+class Product(msgspec.Struct):
+    """A product of the catalogue."""
+
+    product_id: str
+    title: str
+    category: str
+    brand: str
+    price: float | None
+    in_stock: bool
+
+
+class ProductList(msgspec.Struct):
+    """Products found, the most popular first."""
+
+    items: list[Product]
+
+
+class Status(msgspec.Struct):
+    """What serves."""
+
+    model_version: str
+    arms: list[str]
+    products: int
+    as_of: Annotated[str, Meta(description="the model knows nothing later")]
+    now: Annotated[str, Meta(description="the service's clock")]
+    redis: Annotated[bool, Meta(description="whether session and shopper state can be read")]
+
+
+class Problem(msgspec.Struct):
+    """What is wrong with a request."""
+
+    field: str
+    reason: str
+
+
+class ErrorAnswer(msgspec.Struct):
+    """Body of every answer that is no success."""
+
+    error: Problem

@@ -1,0 +1,50 @@
+"""The BentoML service: health, readiness, metrics and workers around our ASGI application."""
+
+from __future__ import annotations
+
+import gc
+from typing import Any
+
+import bentoml
+from litestar.types import Receive, Scope, Send
+
+from configs import Settings, load_settings
+from configs.errors import NotBuiltError
+from configs.logs import configure_logs
+from serving.app import make_app
+from training.package import ModelPackage
+
+SETTINGS = load_settings()
+TIMEOUT_SECONDS = 5
+"""BentoML keeps each request's context alive until this timeout, so a long one makes garbage collection slow."""
+
+
+class _Application:
+    """Stands where the application will be once a worker has loaded its model; the launching process never does."""
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        await Tillwise.application(scope, receive, send)
+
+
+@bentoml.asgi_app(_Application(), path="/")
+@bentoml.service(name="tillwise", workers=SETTINGS.serving.workers, traffic={"timeout": TIMEOUT_SECONDS})
+class Service:
+    """Loads the package that the settings name, then answers."""
+
+    def __init__(self) -> None:
+        configure_logs(SETTINGS.log.level, SETTINGS.log.format, process="service")
+        Tillwise.application = make_app(SETTINGS, _package(SETTINGS))
+        gc.collect()
+        gc.freeze()  # what is loaded stays: no later collection has to walk it
+
+
+class Tillwise:
+    """What this worker serves."""
+
+    application: Any
+
+
+def _package(settings: Settings) -> ModelPackage:
+    if settings.serving.package is None:
+        raise NotBuiltError("No model package is named: start the service with `tillwise serve`.")
+    return ModelPackage.load(settings.serving.package)
