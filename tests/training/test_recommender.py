@@ -1,0 +1,106 @@
+"""What every arm promises, whatever the cart."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from configs import Settings
+from configs.errors import ConfigError
+from features.context import ProductMatrix
+from features.cooccurrence import cooccurrence
+from features.history import load_history
+from features.products import product_stats
+from features.shopper import ShopperState, fold
+from tests.features.histories import DAY, FEATURES, START, Bought, catalogue, history
+from training.package import ModelPackage
+from training.recommender import ARMS, Recommender
+
+
+@pytest.fixture(scope="module")
+def recommender(package: ModelPackage) -> Recommender:
+    """Ranks with the corner shop's package."""
+    return Recommender(package)
+
+
+@pytest.fixture(scope="module")
+def regular(built_shop: Settings, package: ModelPackage) -> ShopperState:
+    """The shopper with the most orders before the package's cutoff."""
+    known = load_history(built_shop.work.data).before(package.as_of)
+    who = np.bincount(known.shopper).argmax()
+    return fold((known.order(int(i)) for i in np.flatnonzero(known.shopper == who)), built_shop.features)
+
+
+@pytest.mark.parametrize("arm", ARMS)
+@given(data=st.data())
+@settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_any_cart_gives_distinct_eligible_products(
+    recommender: Recommender, regular: ShopperState, arm: str, data: st.DataObject
+) -> None:
+    products = recommender.package.products
+    cart = data.draw(st.lists(st.sampled_from([*products.ids, "unknown", "ünïcode", ""]), max_size=30))
+    k = data.draw(st.integers(1, 40))
+    shopper = data.draw(st.sampled_from([regular, ShopperState.empty()]))
+    answer = recommender.recommend(
+        cart, shopper, recommender.package.as_of + data.draw(st.integers(-9, 9)) * DAY, k, arm
+    )
+    ids = [item.product_id for item in answer]
+    assert 0 < len(ids) <= k
+    assert len(set(ids)) == len(ids)
+    assert not set(ids) & set(cart)
+    assert all(products.in_stock[recommender.package.matrix.row_of[product]] for product in ids)
+    assert all(np.isfinite(item.score) and item.reason for item in answer)
+    assert [item.score for item in answer] == sorted((item.score for item in answer), reverse=True)
+
+
+@pytest.mark.parametrize("arm", ARMS)
+def test_order_and_duplicates_of_a_cart_do_not_matter(
+    recommender: Recommender, regular: ShopperState, arm: str
+) -> None:
+    cart = recommender.package.products.ids[5:12]
+    now = recommender.package.as_of
+    answers = [recommender.recommend(variant, regular, now, 10, arm) for variant in (cart, cart[::-1], cart * 3)]
+    assert answers[0] == answers[1] == answers[2]
+
+
+def test_an_unknown_arm_names_the_known_ones(recommender: Recommender) -> None:
+    with pytest.raises(ConfigError, match="model, frequently_bought_together, popularity"):
+        recommender.recommend([], ShopperState.empty(), 0.0, 5, "magic")
+
+
+def test_a_habit_is_given_as_the_reason(recommender: Recommender, regular: ShopperState) -> None:
+    answer = recommender.recommend([], regular, regular.last_at + 7 * DAY, 10)
+    assert any(item.reason.startswith("You ") for item in answer)
+
+
+def test_a_partner_in_the_cart_is_given_as_the_reason(recommender: Recommender) -> None:
+    package = recommender.package
+    cart = [package.products.ids[int(package.matrix.by_popularity[0])]]
+    answer = recommender.recommend(cart, ShopperState.empty(), package.as_of, 3, "frequently_bought_together")
+    assert answer[0].reason == f"Often bought with {package.products.titles[package.matrix.row_of[cart[0]]]}"
+
+
+def test_a_catalogue_of_one_product_works(package: ModelPackage) -> None:
+    one = history([Bought(START, 0, (0,)), Bought(START + DAY, 0, (0,))], products=1)
+    late = START + 9 * DAY
+    matrix = ProductMatrix(
+        catalogue(1), product_stats(one, late, FEATURES), cooccurrence(one, late, FEATURES), FEATURES
+    )
+    alone = Recommender(replace(package, matrix=matrix))
+    for arm in ARMS:
+        assert [item.product_id for item in alone.recommend([], ShopperState.empty(), late, 10, arm)] == ["p000"]
+        assert alone.recommend(["p000"], ShopperState.empty(), late, 10, arm) == []
+
+
+def test_products_out_of_stock_are_never_recommended(package: ModelPackage) -> None:
+    in_stock = np.zeros(len(package.products), dtype=bool)
+    in_stock[-3:] = True
+    products = replace(package.products, in_stock=in_stock)
+    scarce = Recommender(replace(package, matrix=replace(package.matrix, catalogue=products)))
+    for arm in ARMS:
+        answer = scarce.recommend(package.products.ids[:2], ShopperState.empty(), package.as_of, 10, arm)
+        assert {item.product_id for item in answer} <= set(package.products.ids[-3:])

@@ -1,0 +1,103 @@
+"""Registering and promoting: idempotent, gated, recorded."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+
+from configs import Settings, SilentProgress
+from configs.errors import NotBuiltError, PromotionError
+from configs.home import read_json, write_json
+from training.package import ModelPackage
+from training.registry import champion, champion_package, promote, register, registry_client
+
+QUIET = SilentProgress()
+
+
+@pytest.fixture
+def shop(built_shop: Settings, tmp_path: Path) -> Settings:
+    """Settings of a work folder with a model and its evaluation, but an empty registry."""
+    shutil.copytree(built_shop.work.model, tmp_path / "model")
+    shutil.copytree(built_shop.work.reports, tmp_path / "reports")
+    return Settings(**(built_shop.model_dump() | {"home": tmp_path}))
+
+
+def worsen(settings: Settings) -> None:
+    """Rewrite the evaluation so that the model is no better than popularity."""
+    path = settings.work.reports / "evaluation.json"
+    evaluation = read_json(path)
+    arms = evaluation["variants"]["loo"]["arms"]
+    arms["model"] = arms["popularity"]
+    write_json(path, evaluation)
+
+
+def test_registering_twice_makes_one_version(shop: Settings, package: ModelPackage) -> None:
+    first, second = register(shop, QUIET), register(shop, QUIET)
+    assert first.metrics == second.metrics == {"version": 1, "package": package.version}
+    run = registry_client(shop).search_model_versions("")[0].run_id
+    logged = registry_client(shop).get_run(run).data
+    assert logged.metrics["loo.model.hit_rate"] > 0
+    assert logged.tags["data"] == package.data
+    assert logged.params["training.trees"] == str(shop.training.trees)
+
+
+def test_a_package_without_its_evaluation_is_not_registered(shop: Settings) -> None:
+    (shop.work.reports / "evaluation.json").unlink()
+    with pytest.raises(NotBuiltError, match="tillwise evaluate"):
+        register(shop, QUIET)
+
+
+def test_a_better_model_becomes_champion_and_its_package_is_found(shop: Settings, package: ModelPackage) -> None:
+    with pytest.raises(NotBuiltError, match="No model is champion"):
+        champion_package(shop)
+    register(shop, QUIET)
+    promote(shop, QUIET)
+    assert ModelPackage.load(champion_package(shop)).version == package.version
+    held = champion(shop)
+    assert held is not None
+    assert "passed the gate" in held.tags["promoted_champion"]
+
+
+def test_a_model_no_better_than_popularity_is_refused_with_the_figures(shop: Settings) -> None:
+    worsen(shop)
+    register(shop, QUIET)
+    with pytest.raises(PromotionError, match=r"not above popularity's end at 0\.\d+"):
+        promote(shop, QUIET)
+    assert champion(shop) is None
+
+
+def test_a_forced_promotion_needs_a_reason_and_records_it(shop: Settings) -> None:
+    worsen(shop)
+    register(shop, QUIET)
+    with pytest.raises(PromotionError, match="--why"):
+        promote(shop, QUIET, force=True)
+    promote(shop, QUIET, force=True, why="the shop is closing")
+    held = champion(shop)
+    assert held is not None
+    assert "forced (the shop is closing)" in held.tags["promoted_champion"]
+
+
+def test_a_corrupt_package_is_refused(shop: Settings) -> None:
+    register(shop, QUIET)
+    source = Path(registry_client(shop).search_model_versions("")[0].source.removeprefix("file://"))
+    (source / "ranker.txt").write_text("nonsense")
+    with pytest.raises(PromotionError, match=r"ranker\.txt is missing or changed"):
+        promote(shop, QUIET)
+
+
+def test_a_version_that_does_not_exist_is_named(shop: Settings) -> None:
+    register(shop, QUIET)
+    with pytest.raises(NotBuiltError, match="version 7"):
+        promote(shop, QUIET, version="7")
+
+
+def test_the_evaluation_report_says_where_it_comes_from(built_shop: Settings, package: ModelPackage) -> None:
+    report = json.loads((built_shop.work.reports / "evaluation.json").read_text())
+    assert {"made_by", "at", "code", "data", "model_version"} <= set(report)
+    assert report["model_version"] == package.version
+    model = report["variants"]["loo"]["arms"]["model"]["hit_rate"]
+    beaten = report["variants"]["loo"]["arms"]["frequently_bought_together"]["hit_rate"]
+    assert model["ci95"][0] > beaten["ci95"][1]
