@@ -16,6 +16,7 @@ from serving.clock import service_clock
 from serving.errors import HANDLERS
 from serving.path import Engine
 from serving.routes import ROUTES
+from serving.routes.collect import Collector
 from serving.state import StateReader
 from training.package import ModelPackage
 from training.recommender import Recommender
@@ -32,9 +33,7 @@ def make_app(settings: Settings, package: ModelPackage) -> Litestar:
         route_handlers=ROUTES,
         dependencies={
             "engine": _always(engine),
-            "broker": _always(connect(settings)),
-            "clock": _always(clock),
-            "limits": _always(settings.events),
+            "collector": _always(Collector(connect(settings), clock, settings.events)),
             "search": _always(ProductSearch(package.matrix)),
         },
         exception_handlers=HANDLERS,

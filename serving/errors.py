@@ -39,8 +39,15 @@ def _http(_: AnyRequest, error: Exception) -> ErrorResponse:
         raise error
     if isinstance(error.extra, list) and error.extra and isinstance(error.extra[0], dict):
         first: dict[str, Any] = error.extra[0]
-        return _answer(error.status_code, str(first.get("key") or "body"), str(first.get("message", error.detail)))
+        field = str(first.get("key") or "body")
+        # Litestar calls the whole body by the name of the handler's parameter.
+        field = "body" if field == "data" else field
+        return _answer(error.status_code, field, str(first.get("message", error.detail)))
     return _answer(error.status_code, "body" if error.status_code == HTTP_400_BAD_REQUEST else "request", error.detail)
+
+
+def _too_deep(_: AnyRequest, __: Exception) -> ErrorResponse:
+    return _answer(HTTP_400_BAD_REQUEST, "body", "is nested too deeply")
 
 
 def _unexpected(request: AnyRequest, error: Exception) -> ErrorResponse:
@@ -53,5 +60,6 @@ HANDLERS: ExceptionHandlersMap = {
     RequestError: _invalid,
     PartError: _unavailable,
     HTTPException: _http,
+    RecursionError: _too_deep,
     Exception: _unexpected,
 }

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Annotated
 
 from litestar import get
+from litestar.di import NamedDependency
 from litestar.params import Parameter
 
 from serving.catalogue import ProductSearch
@@ -13,7 +14,7 @@ from serving.schema import ProductList
 
 @get("/v1/products", summary="Find products", sync_to_thread=False)
 def products(
-    search: ProductSearch,
+    search: NamedDependency[ProductSearch],
     q: Annotated[str, Parameter(max_length=100, description="words; empty: the most popular")] = "",
     limit: Annotated[int, Parameter(ge=1, le=100)] = 20,
 ) -> ProductList:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 
 from litestar import get
+from litestar.di import NamedDependency
 
 from serving.path import Engine
 from serving.schema import Status
@@ -12,7 +13,7 @@ from training.recommender import ARMS
 
 
 @get("/v1/status", summary="What serves")
-async def status(engine: Engine) -> Status:
+async def status(engine: NamedDependency[Engine]) -> Status:
     """Return the model that serves, its arms, the clock and whether state can be read."""
     package = engine.recommender.package
     return Status(

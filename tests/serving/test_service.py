@@ -1,0 +1,85 @@
+"""The service around the routes: health, description, pages, catalogue, clock, imports."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import time
+
+import pytest
+
+from serving.catalogue import ProductSearch
+from serving.clock import service_clock
+from tests.support.live import Live
+from training.package import ModelPackage
+
+
+@pytest.mark.e2e
+@pytest.mark.parametrize("path", ["/livez", "/healthz", "/readyz", "/metrics", "/schema", "/static/app.js"])
+def test_it_answers(live_service: Live, path: str) -> None:
+    assert live_service.get(path).status_code == 200
+
+
+@pytest.mark.e2e
+def test_the_checkout_page_is_served_at_the_root(live_service: Live) -> None:
+    answer = live_service.get("/")
+    assert answer.headers["content-type"].startswith("text/html")
+    assert "<h1>Checkout</h1>" in answer.text
+
+
+@pytest.mark.e2e
+def test_the_description_lists_every_route_with_bodies_and_errors(live_service: Live) -> None:
+    described = live_service.get("/schema/openapi.json").json()
+    assert described["openapi"].startswith("3.")
+    posts = {path for path, verbs in described["paths"].items() if "post" in verbs}
+    assert posts == {"/v1/recommendations", "/v1/track", "/v1/identify", "/v1/batch"}
+    assert {"/v1/products", "/v1/status"} <= set(described["paths"])
+    for path in posts:
+        operation = described["paths"][path]["post"]
+        assert operation["requestBody"]["content"]["application/json"]["schema"], path
+        assert {"200", "400"} <= set(operation["responses"]), path
+
+
+@pytest.mark.e2e
+def test_an_unknown_path_is_answered_in_the_same_shape(live_service: Live) -> None:
+    answer = live_service.get("/v1/nothing")
+    assert answer.status_code == 404
+    assert set(answer.json()["error"]) == {"field", "reason"}
+
+
+@pytest.mark.e2e
+def test_products_are_found_over_http(live_service: Live) -> None:
+    items = live_service.get("/v1/products", limit=3).json()["items"]
+    assert len(items) == 3
+    again = live_service.get("/v1/products", q=items[1]["title"].upper(), limit=5).json()["items"]
+    assert items[1]["product_id"] in {item["product_id"] for item in again}
+    assert live_service.get("/v1/products", limit=0).status_code == 400
+
+
+def test_words_match_in_any_order_and_are_taken_literally(package: ModelPackage) -> None:
+    search = ProductSearch(package.matrix)
+    first = search.find("", 1)[0]
+    words = first.title.split()
+    assert first in search.find(" ".join(reversed(words)), 100)
+    for literal in (".*", "[", "a{2}", "\\"):
+        assert all(literal in f"{p.title} {p.category} {p.brand} {p.product_id}" for p in search.find(literal, 5))
+
+
+def test_what_sells_most_is_found_first(package: ModelPackage) -> None:
+    found = ProductSearch(package.matrix).find("", 20)
+    popularity = [package.matrix.stats.popularity[package.matrix.row_of[item.product_id]] for item in found]
+    assert popularity == sorted(popularity, reverse=True)
+
+
+def test_a_historical_clock_starts_where_the_model_ends_and_runs() -> None:
+    clock = service_clock("historical", 1_000.0)
+    first = clock()
+    time.sleep(0.01)
+    assert 1_000.0 <= first < clock() < 1_010.0
+    assert abs(service_clock("live", 1_000.0)() - time.time()) < 5
+
+
+def test_the_worker_loads_none_of_the_heavy_tools() -> None:
+    check = "import sys, serving.app; print(sorted({'feast', 'mlflow', 'great_expectations'} & set(sys.modules)))"
+    done = subprocess.run([sys.executable, "-c", check], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
