@@ -27,16 +27,18 @@ VERSION = "1"
 def make_app(settings: Settings, package: ModelPackage) -> Litestar:
     """Return the application around a loaded package, warmed up; nothing is connected before the first request."""
     clock = service_clock(package.clock, package.as_of)
-    engine = Engine(Recommender(package), StateReader(settings), clock, settings.serving)
+    state, broker = StateReader(settings), connect(settings)
+    engine = Engine(Recommender(package), state, clock, settings.serving)
     engine.warm()
     return Litestar(
         route_handlers=ROUTES,
         dependencies={
             "engine": _always(engine),
-            "collector": _always(Collector(connect(settings), clock, settings.events)),
+            "collector": _always(Collector(broker, clock, settings.events)),
             "search": _always(ProductSearch(package.matrix)),
         },
         exception_handlers=HANDLERS,
+        on_shutdown=[state.close, broker.close],
         request_max_body_size=settings.events.max_body_kb * 1024,
         openapi_config=OpenAPIConfig(
             title="Tillwise", version=VERSION, path="/schema", render_plugins=[SwaggerRenderPlugin()]

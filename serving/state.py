@@ -65,6 +65,10 @@ class StateReader:
         except (RedisError, OSError, TimeoutError):
             return False
 
+    async def close(self) -> None:
+        """Release the connections."""
+        await self._redis.aclose()
+
     async def _read(self, session_id: str | None, shopper_id: str | None) -> Known:
         async with self._redis.pipeline(transaction=False) as pipe:
             if session_id is not None:

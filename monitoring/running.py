@@ -1,0 +1,102 @@
+"""The status of what runs: Redis, the consumer, the service."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import time
+from typing import Any
+
+import httpx
+import redis
+import redis.asyncio
+
+from configs import Settings
+from configs.errors import NotBuiltError, PartError
+from events.brokers import connect
+from events.brokers.base import Lag
+from events.consumer import HEARTBEAT, HEARTBEAT_SECONDS
+from features.store import is_materialized
+from monitoring.area import Area
+from monitoring.built import moment
+
+UP = "tillwise up"
+MISSED_BEATS = 5
+TIMEOUT_SECONDS = 2.0
+MIB = 2**20
+
+
+def redis_area(settings: Settings) -> Area:
+    """Return whether Redis answers and holds the features that are built now."""
+    # Typed Any: the library declares every answer as "value or awaitable".
+    client = _client(settings)
+    try:
+        server, keys = client.info(), client.dbsize()
+        holds = is_materialized(settings)
+    except (redis.RedisError, PartError) as error:
+        return Area("redis", "not running", {"url": settings.redis_url, "error": str(error)}, fix=UP)
+    except NotBuiltError:
+        holds = False
+    finally:
+        client.close()
+    facts = {
+        "url": settings.redis_url,
+        "version": server["redis_version"],
+        "keys": keys,
+        "memory_mib": round(server["used_memory"] / MIB, 1),
+        "holds_newest_features": holds,
+    }
+    return Area("redis", "ok", facts) if holds else Area("redis", "stale", facts, fix="tillwise materialize")
+
+
+def consumer_area(settings: Settings) -> Area:
+    """Return whether a consumer works, and how many events wait for it."""
+    try:
+        beat, lag = asyncio.run(_consumer(settings))
+    except redis.RedisError as error:
+        return Area("consumer", "not running", {"error": f"Redis does not answer: {error}"}, fix=UP)
+    facts: dict[str, Any] = {"events_waiting": lag.waiting, "events_unacknowledged": lag.unacknowledged}
+    if beat is None:
+        return Area("consumer", "not running", facts, fix=UP)
+    age = time.time() - beat["at"]
+    facts |= {
+        "process": beat["name"],
+        "seconds_since_heartbeat": round(age, 1),
+        "events_applied": beat["applied"],
+        "newest_event_at": moment(beat["last_event_at"]) if beat["last_event_at"] else None,
+    }
+    if age > MISSED_BEATS * HEARTBEAT_SECONDS:
+        return Area("consumer", "failing", facts, fix=f"see {settings.work.logs / 'consumer.log'}")
+    return Area("consumer", "ok", facts)
+
+
+def service_area(settings: Settings) -> Area:
+    """Return whether the service is ready, and what it says about itself."""
+    facts: dict[str, Any] = {"url": settings.service_url}
+    try:
+        with httpx.Client(base_url=settings.service_url, timeout=TIMEOUT_SECONDS) as http:
+            ready = http.get("/readyz")
+            told = http.get("/v1/status")
+    except httpx.HTTPError as error:
+        return Area("service", "not running", facts | {"error": str(error)}, fix=UP)
+    if ready.status_code != httpx.codes.OK or told.status_code != httpx.codes.OK:
+        codes = {"readyz": ready.status_code, "status": told.status_code}
+        return Area("service", "failing", facts | codes, fix=f"see {settings.work.logs / 'service.log'}")
+    return Area("service", "ok", facts | told.json())
+
+
+async def _consumer(settings: Settings) -> tuple[dict[str, Any] | None, Lag]:
+    broker = connect(settings)
+    client = redis.asyncio.Redis.from_url(settings.redis_url, socket_timeout=TIMEOUT_SECONDS)
+    try:
+        held = await client.get(HEARTBEAT)
+        return (json.loads(held) if held else None), await broker.lag()
+    finally:
+        await client.aclose()
+        await broker.close()
+
+
+def _client(settings: Settings) -> Any:
+    return redis.Redis.from_url(
+        settings.redis_url, socket_timeout=TIMEOUT_SECONDS, socket_connect_timeout=TIMEOUT_SECONDS
+    )

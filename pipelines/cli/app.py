@@ -1,0 +1,45 @@
+"""The command tree. Commands import what they need when they run, so that `--help` answers at once."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import typer
+
+from pipelines.cli import building, promotion, reading, running
+from pipelines.cli.failure import guarded
+
+COMMANDS: dict[str, tuple[Callable[..., Any], ...]] = {
+    "Everything at once": (running.run,),
+    "Build, step by step": (
+        building.ingest,
+        building.features,
+        building.train,
+        building.evaluate,
+        building.register,
+        promotion.promote,
+        building.materialize,
+    ),
+    "Run": (running.up, running.down, running.serve, running.consume),
+    "Look": (reading.status, reading.replay),
+}
+
+
+def command_tree() -> typer.Typer:
+    """Return the whole `tillwise` command."""
+    app = typer.Typer(
+        name="tillwise",
+        help="Add-on recommendations for the checkout page: build a model from a shop's orders, serve it, watch it.\n\n"
+        "`tillwise run` does everything. Settings are listed in configs/settings.py; a variable such as "
+        "TILLWISE_SERVING__PORT=3001 overrides one.",
+        no_args_is_help=True,
+        add_completion=False,
+        pretty_exceptions_enable=False,
+        rich_markup_mode="markdown",
+        context_settings={"help_option_names": ["-h", "--help"]},
+    )
+    for panel, commands in COMMANDS.items():
+        for command in commands:
+            app.command(rich_help_panel=panel)(guarded(command))
+    return app

@@ -1,0 +1,70 @@
+"""Commands that bring one stage, and what it rests on, up to date."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from configs import load_settings
+from pipelines.cli.output import Json, console_for, print_json
+
+Force = Annotated[bool, typer.Option("--force", help="Run the stage again even if nothing it depends on changed.")]
+
+
+def ingest(force: Force = False, as_json: Json = False) -> None:
+    """Read the shop's data, validate them, and write clean contract tables and a quarantine.
+
+    Which data: the setting `dataset`, a mapping in configs/datasets or a path to your own.
+    Rejected rows are counted by reason and kept in var/data/quarantine.
+    """
+    _build("ingest", force, as_json)
+
+
+def features(force: Force = False, as_json: Json = False) -> None:
+    """Fold the order history into point-in-time features for training and serving.
+
+    Ingests first if that is missing or out of date.
+    """
+    _build("features", force, as_json)
+
+
+def train(force: Force = False, as_json: Json = False) -> None:
+    """Train the ranker on past baskets with a part hidden, and package the model in var/model.
+
+    Brings data and features up to date first.
+    """
+    _build("train", force, as_json)
+
+
+def evaluate(force: Force = False, as_json: Json = False) -> None:
+    """Compare the model with popularity and frequently-bought-together on held-out baskets.
+
+    Brings the model up to date first. The result lies in var/reports/evaluation.json.
+    """
+    _build("evaluate", force, as_json)
+
+
+def register(force: Force = False, as_json: Json = False) -> None:
+    """Log the newest model and its evaluation to MLflow, and register it as a version.
+
+    Brings the evaluation up to date first.
+    """
+    _build("register", force, as_json)
+
+
+def materialize(force: Force = False, as_json: Json = False) -> None:
+    """Write the newest features to Redis, where the service reads them.
+
+    Needs a running Redis (`tillwise up` starts one and does this by itself).
+    """
+    _build("materialize", force, as_json)
+
+
+def _build(target: str, force: bool, as_json: bool) -> None:
+    from pipelines.build import build
+    from pipelines.live_display import display_for
+
+    outcomes = build(load_settings(), target, display_for(console_for(as_json)), force=force)
+    if as_json:
+        print_json([outcome.as_dict() for outcome in outcomes])

@@ -1,0 +1,84 @@
+"""What is told about a build, and its plain form: one line at each start and end of a stage."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator, Mapping
+from typing import Protocol
+
+from rich.console import Console
+
+from configs import StageReport
+from pipelines.estimate import spoken
+from pipelines.records import StageRecord
+from pipelines.stages import Stage
+
+
+class Display(Protocol):
+    """Who is told about a build."""
+
+    def build(self, expected: Mapping[str, float]) -> contextlib.AbstractContextManager[None]:
+        """Surround a build whose stages to run, in order, are expected to take these seconds."""
+
+    def reused(self, stage: Stage, record: StageRecord) -> None:
+        """Say that a stage's result still holds."""
+
+    def started(self, stage: Stage) -> None:
+        """Say that a stage starts."""
+
+    def progressed(self, message: str, done: float) -> None:
+        """Say how far the running stage is; called several times a second."""
+
+    def finished(self, stage: Stage, record: StageRecord) -> None:
+        """Say what a stage read, wrote and rejected."""
+
+
+class PlainDisplay:
+    """One line at each start and end: for logs, pipes and continuous integration."""
+
+    def __init__(self, console: Console) -> None:
+        self._console = console
+        self._expected: dict[str, float] = {}
+
+    @contextlib.contextmanager
+    def build(self, expected: Mapping[str, float]) -> Iterator[None]:
+        """Surround a build."""
+        self._expected = dict(expected)
+        yield
+
+    def reused(self, stage: Stage, record: StageRecord) -> None:
+        """Say that a stage's result still holds."""
+        self._line(f"{stage.name}: unchanged since {record.finished_at}, reused")
+
+    def started(self, stage: Stage) -> None:
+        """Say that a stage starts, and about how long the build still takes."""
+        names = list(self._expected)
+        left = sum(self._expected[name] for name in names[names.index(stage.name) :])
+        self._line(f"{stage.name}: {stage.does}, about {spoken(left)} left")
+
+    def progressed(self, message: str, done: float) -> None:
+        """Keep quiet between start and end."""
+
+    def finished(self, stage: Stage, record: StageRecord) -> None:
+        """Say what a stage read, wrote and rejected."""
+        self._line(f"{stage.name}: {told(record.report)}; {cost(record)}")
+        for note in record.report.notes:
+            self._line(f"{stage.name}: note: {note}")
+
+    def _line(self, text: str) -> None:
+        self._console.print(text, markup=False, highlight=False, soft_wrap=True)
+
+
+def told(report: StageReport) -> str:
+    """Return a report as one sentence: what was read, written and rejected."""
+    parts = [
+        f"{verb} {', '.join(f'{count:,} {what}' for what, count in counts.items())}"
+        for verb, counts in (("read", report.read), ("wrote", report.wrote), ("rejected", report.rejected))
+        if counts
+    ]
+    return "; ".join(parts or ["nothing to count"]) + ("" if report.rejected else "; rejected nothing")
+
+
+def cost(record: StageRecord) -> str:
+    """Return what a run cost: wall time and peak memory."""
+    return f"{record.seconds:.1f} s, {record.peak_mb:,.0f} MiB at most"

@@ -1,0 +1,46 @@
+"""Whether the ports we are going to listen on are free: asked before anything is started."""
+
+from __future__ import annotations
+
+import socket
+
+import psutil
+
+from configs import Settings
+from configs.errors import PortBusyError
+
+
+def require_free_ports(settings: Settings) -> None:
+    """Check the service's port, and the embedded Redis's if that is to be started.
+
+    Raises:
+        PortBusyError: another process listens; the message says which setting names another port.
+    """
+    _require_free(settings.serving.host, settings.serving.port, "the service", "TILLWISE_SERVING__PORT")
+    if settings.redis.url is None:
+        _require_free("127.0.0.1", settings.redis.port, "the embedded Redis", "TILLWISE_REDIS__PORT")
+
+
+def _require_free(host: str, port: int, what: str, variable: str) -> None:
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    with socket.socket(family) as probe:
+        # Connections of an earlier run that the system still remembers do not count as busy.
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((host, port))
+        except OSError as error:
+            raise PortBusyError(
+                f"{what[0].upper()}{what[1:]} cannot listen on {host}:{port} ({_reason(error, port)}): stop what "
+                f"listens there, or choose another port, as in {variable}={port + 1}."
+            ) from None
+
+
+def _reason(error: OSError, port: int) -> str:
+    try:
+        listening = psutil.net_connections("tcp")
+    except psutil.Error:  # not every system tells everybody
+        listening = []
+    for connection in listening:
+        if connection.status == psutil.CONN_LISTEN and connection.laddr.port == port and connection.pid:
+            return f"process {connection.pid}, {psutil.Process(connection.pid).name()}, listens there"
+    return (error.strerror or str(error)).lower()

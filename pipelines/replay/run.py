@@ -1,0 +1,84 @@
+"""Runs a whole replay: samples baskets, plays them several at a time, scores what came of it."""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import httpx
+from redis.asyncio import Redis
+
+from configs import Settings
+from configs.errors import DataError, PartError
+from pipelines.replay.plan import PlannedSession, plan_sessions
+from pipelines.replay.player import Player
+from pipelines.replay.score import PlayedSession, score
+from training.protocol import held_out_cases
+from training.recommender import ARMS
+
+OnPlayed = Callable[[int, int], None]
+REQUEST_TIMEOUT_SECONDS = 10.0
+
+
+def play_replay(settings: Settings, on_played: OnPlayed) -> dict[str, Any]:
+    """Play held-out baskets through the live service; return the figures that `score` makes of them.
+
+    Args:
+        settings: where the service is, how many sessions, and their seed.
+        on_played: called with (sessions played, sessions in all) after each.
+
+    Raises:
+        NotBuiltError: nothing was ingested yet.
+        DataError: the test window holds no basket to play.
+        PartError: the service does not answer.
+    """
+    baskets = held_out_cases(settings, "hide30")
+    if not baskets:
+        raise DataError(
+            f"No basket of the test window has {settings.windows.min_basket_products} products or more, so there is "
+            "nothing to replay: lengthen TILLWISE_WINDOWS__TEST_DAYS or bring more orders."
+        )
+    plans = plan_sessions(baskets, settings.replay.sessions, settings.replay.seed, run_id=secrets.token_hex(4))
+    played = asyncio.run(_play_all(settings, plans, on_played))
+    return score(played, ARMS, settings.evaluation.bootstrap_samples, settings.replay.seed)
+
+
+async def _play_all(settings: Settings, plans: Sequence[PlannedSession], on_played: OnPlayed) -> list[PlayedSession]:
+    at_once = settings.replay.concurrency
+    limits = httpx.Limits(max_connections=at_once, max_keepalive_connections=at_once)
+    redis = Redis.from_url(settings.redis_url, socket_timeout=5)
+    async with (
+        redis,
+        httpx.AsyncClient(base_url=settings.service_url, limits=limits, timeout=REQUEST_TIMEOUT_SECONDS) as http,
+    ):
+        await _require_service(http, settings)
+        player = Player(http, redis, ARMS, settings.replay.k)
+        waiting = iter(plans)
+        played: list[PlayedSession] = []
+
+        async def play_in_turn() -> None:
+            # Sessions start in the order of their baskets; `at_once` of them overlap.
+            for plan in waiting:
+                played.append(await player.play(plan))
+                on_played(len(played), len(plans))
+
+        async with asyncio.TaskGroup() as group:
+            for _ in range(at_once):
+                group.create_task(play_in_turn())
+    return played
+
+
+async def _require_service(http: httpx.AsyncClient, settings: Settings) -> None:
+    try:
+        response = await http.get("/readyz")
+    except httpx.HTTPError as error:
+        raise PartError(
+            f"The service does not answer at {settings.service_url} ({error}): start it with `tillwise up`."
+        ) from None
+    if response.status_code != httpx.codes.OK:
+        raise PartError(
+            f"The service at {settings.service_url} is not ready (it answers {response.status_code} to /readyz): "
+            "see `tillwise status`."
+        )
