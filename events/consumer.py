@@ -120,12 +120,19 @@ class _Worker:
             session = item.event.session_id
             after[session] = after[session].apply(item.event, self._store.limits)
             self._last_event_at = max(self._last_event_at, item.event.occurred_at)
-        await self._store.write(after)
+        if not await self._store.write(after, lease=LEASE, holder=self._name):
+            self._lose_lease()
+            return
         await self._broker.acknowledge(deliveries)
         self.applied += len(deliveries)
 
+    def _lose_lease(self) -> None:
+        """Begin anew: ask for the lease, and once it is ours again take up all that was left unacknowledged."""
+        log.warning("the lease lapsed before a batch was written: the batch goes to whoever holds it next")
+        self._next_beat = self._reclaim_at = 0.0
+
     def _reclaim_idle(self) -> int:
-        """Return how long an entry must lie unacknowledged: at start none, since the lease says nobody else works."""
+        """Return how long an entry must lie unacknowledged: none with a new lease, which says nobody else works."""
         return 0 if self._reclaim_at == 0.0 else RECLAIM_IDLE_MS
 
     async def _hold_lease(self) -> bool:

@@ -13,7 +13,9 @@ from msgspec import Meta
 
 from events.contract import MAX_ID
 
-Text = Annotated[str, Meta(min_length=1, max_length=MAX_ID, pattern=r"^[^\x00-\x1f]+$")]
+Text = Annotated[str, Meta(min_length=1, max_length=MAX_ID, pattern=r"^[^\x00-\x1f]+$(?!\n)")]
+"""No control characters; `$` alone would let a newline at the end pass."""
+
 Id = Text | Annotated[int, Meta(ge=0)]
 """Clients send numeric ids too; they become text."""
 Amount = Annotated[float, Meta(ge=0, le=1e9)]

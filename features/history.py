@@ -146,7 +146,11 @@ def load_catalogue(data: Path) -> Catalogue:
     Raises:
         NotBuiltError: nothing was ingested yet.
     """
-    table = _read(data / "products.parquet").sort_by("product_id")
+    return catalogue_of(_read(data / "products.parquet").sort_by("product_id"))
+
+
+def catalogue_of(table: pa.Table) -> Catalogue:
+    """Return the catalogue of a table with the contract's product columns, in the table's order."""
     return Catalogue.of(
         ids=table["product_id"].to_pylist(),
         titles=table["title"].to_pylist(),

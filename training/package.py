@@ -24,7 +24,7 @@ from configs.settings import CandidateSettings, FeatureSettings
 from features.context import ProductMatrix
 from features.cooccurrence import Cooccurrence, Neighbours
 from features.definitions import COLUMNS
-from features.history import Catalogue
+from features.history import Catalogue, catalogue_of
 from features.products import ProductStats
 
 FORMAT = 1
@@ -68,7 +68,9 @@ class ModelPackage:
             raise PackageError(f"No model package lies in {folder}: run `tillwise train`, or check the path.")
         _check(folder, manifest)
         features = FeatureSettings(**manifest["features"])
-        matrix = ProductMatrix(_load_catalogue(folder), _load_stats(folder), _load_together(folder), features)
+        matrix = ProductMatrix(
+            catalogue_of(pq.read_table(folder / PRODUCTS)), _load_stats(folder), _load_together(folder), features
+        )
         return cls(
             version=manifest["version"],
             as_of=manifest["as_of"],
@@ -158,18 +160,6 @@ def _save_catalogue(folder: Path, catalogue: Catalogue) -> None:
         }
     )
     pq.write_table(table, folder / PRODUCTS, compression="zstd")
-
-
-def _load_catalogue(folder: Path) -> Catalogue:
-    table = pq.read_table(folder / PRODUCTS)
-    return Catalogue.of(
-        ids=table["product_id"].to_pylist(),
-        titles=table["title"].to_pylist(),
-        categories=table["category"].to_pylist(),
-        brands=table["brand"].to_pylist(),
-        price=table["price"].to_numpy(),
-        in_stock=table["in_stock"].to_numpy().astype(bool),
-    )
 
 
 def _load_stats(folder: Path) -> ProductStats:

@@ -121,10 +121,13 @@ class RedisStreams(Broker):
             await pipe.execute()
 
     async def _trim(self) -> None:
-        """Cut consumed entries once the stream is too long; what is waiting or unacknowledged stays."""
+        """Cut consumed entries once the stream is too long; what is waiting or unacknowledged stays.
+
+        What was delivered is asked before what is unacknowledged, so that entries delivered in between stay too.
+        """
         if await self._redis.xlen(self._stream) <= self._settings.max_stream_length:
             return
-        pending = await self._redis.xpending(self._stream, self._group)
         groups = await self._redis.xinfo_groups(self._stream)
         delivered = next(group["last-delivered-id"] for group in groups if group["name"].decode() == self._group)
+        pending = await self._redis.xpending(self._stream, self._group)
         await self._redis.xtrim(self._stream, minid=pending["min"] or delivered, approximate=True)

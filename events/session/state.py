@@ -32,6 +32,9 @@ Mark = tuple[float, str]
 """(unix seconds, message id): the total order of a session's events."""
 START: Mark = (0.0, "")
 
+NOTHING = 1e-9
+"""Quantities up to here are none: 0.1 + 0.2 − 0.3 kg leaves 6e-17 kg."""
+
 
 class Limits(msgspec.Struct, frozen=True):
     """Bounds of one record: events in the log, cart lines, remembered views."""
@@ -163,7 +166,7 @@ def _fold(
                 seen.pop(line.product_id, None)
                 seen[line.product_id] = change.at
         elif change.action in {"set", "clear"}:
-            cart = {line.product_id: line.quantity for line in change.lines if line.quantity > 0}
+            cart = {line.product_id: line.quantity for line in change.lines if line.quantity > NOTHING}
             cart = {} if change.action == "clear" else cart
         else:
             for line in change.lines:
@@ -173,7 +176,7 @@ def _fold(
 
 def _count(cart: dict[str, float], line: Line, sign: float, limit: int) -> None:
     quantity = cart.get(line.product_id, 0.0) + sign * line.quantity
-    if quantity <= 0:
+    if quantity <= NOTHING:
         cart.pop(line.product_id, None)
     elif line.product_id in cart or len(cart) < limit:
         cart[line.product_id] = quantity

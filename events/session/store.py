@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 
 import msgspec
 from redis.asyncio import Redis
+from redis.exceptions import WatchError
 
 from configs.settings import EventSettings
 from events.session.state import Limits, SessionRecord, SessionState
@@ -52,12 +53,29 @@ class SessionStore:
         raw = await self._redis.mget([session_key(session) for session in sessions])
         return {session: _or_empty(value) for session, value in zip(sessions, raw, strict=True)}
 
-    async def write(self, records: Mapping[str, SessionRecord]) -> None:
-        """Write records in one transaction: all of them or none."""
+    async def write(self, records: Mapping[str, SessionRecord], *, lease: str, holder: str) -> bool:
+        """Write records in one transaction, all of them or none, if the lease is still held.
+
+        Args:
+            records: new record of each session.
+            lease, holder: the key that must hold this value until the write is done; a consumer that was suspended
+                and replaced meanwhile would overwrite what its successor wrote.
+
+        Returns:
+            Whether they were written.
+        """
         async with self._redis.pipeline(transaction=True) as pipe:
+            await pipe.watch(lease)
+            if await pipe.get(lease) != holder.encode():
+                return False
+            pipe.multi()  # type: ignore[no-untyped-call] # redis leaves this one untyped
             for session, record in records.items():
                 pipe.set(session_key(session), _encoder.encode(record), ex=self._ttl)
-            await pipe.execute()
+            try:
+                await pipe.execute()
+            except WatchError:
+                return False
+        return True
 
 
 def _or_empty(raw: bytes | None) -> SessionRecord:

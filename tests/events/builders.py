@@ -1,6 +1,8 @@
-"""Builders of events."""
+"""Builders of events, and the plain replay that session records are compared with."""
 
 from __future__ import annotations
+
+from collections.abc import Iterable
 
 from configs import load_settings
 from events.contract import Event, Line
@@ -23,3 +25,20 @@ def event(
     """Return a track event about products."""
     lines = tuple(Line(product, quantity) for product in products)
     return Event(message, "track", name, session, shopper, at, lines, step)
+
+
+def replayed_cart(events: Iterable[Event]) -> dict[str, float]:
+    """Return the cart after each distinct event once, in order of time: nothing bounded, nothing folded."""
+    cart: dict[str, float] = {}
+    for item in sorted({item.message_id: item for item in events}.values(), key=in_time):
+        if item.name == "Order Completed" or (item.name in {"Cart Viewed", "Checkout Started"} and item.lines):
+            cart = {}
+        sign = {"Product Removed": -1, "Product Added": 1, "Cart Viewed": 1, "Checkout Started": 1}.get(item.name, 0)
+        for line in item.lines:
+            cart[line.product_id] = max(0.0, cart.get(line.product_id, 0.0) + sign * line.quantity)
+    return {product: quantity for product, quantity in cart.items() if quantity > 0}
+
+
+def in_time(item: Event) -> tuple[float, str]:
+    """Return where an event stands in its session: by time, then by message id."""
+    return item.occurred_at, item.message_id

@@ -70,6 +70,28 @@ def test_what_was_not_acknowledged_is_handed_out_again_and_what_was_is_not(setti
     run(settings, script)
 
 
+def test_what_another_consumer_took_a_moment_ago_is_left_to_it(settings: Settings) -> None:
+    async def script(broker: Broker) -> None:
+        await broker.publish(some(2))
+        await broker.read("one", limit=2, wait_ms=100)
+        assert await broker.reclaim("two", limit=2, idle_ms=60_000) == []
+
+    run(settings, script)
+
+
+def test_events_published_before_anyone_listened_are_handed_out_too(settings: Settings) -> None:
+    async def inside() -> None:
+        early, late = connect(settings), connect(settings)
+        await early.publish(some(2))
+        assert (await early.lag()).waiting == 2
+        assert await late.read("one", limit=9, wait_ms=1) == []  # makes the group
+        assert [item.event for item in await late.read("one", limit=9, wait_ms=100)] == some(2)
+        await early.close()
+        await late.close()
+
+    asyncio.run(inside())
+
+
 def test_the_lag_tells_what_waits_and_what_is_unacknowledged(settings: Settings) -> None:
     async def script(broker: Broker) -> None:
         await broker.publish(some(5))
@@ -110,6 +132,19 @@ def test_trimming_a_long_stream_loses_nothing_that_waits(settings: Settings) -> 
         assert seen == some(3_000)
         with redis.Redis.from_url(settings.redis_url) as client:
             assert client.xlen(settings.events.stream) <= 1_500
+
+    run(settings, script)
+
+
+def test_trimming_a_long_stream_loses_nothing_unacknowledged(settings: Settings) -> None:
+    async def script(broker: Broker) -> None:
+        await broker.publish(some(3_000))
+        held = (await broker.read("one", limit=500, wait_ms=100))[250:]
+        rest = await broker.read("one", limit=2_500, wait_ms=100)
+        await broker.acknowledge(rest)
+        again = await broker.reclaim("two", limit=1_000, idle_ms=0)
+        assert [item.event for item in again[250:]] == [item.event for item in held]
+        assert len(again) == 500
 
     run(settings, script)
 

@@ -6,15 +6,19 @@ import random
 from collections.abc import Iterable
 
 import msgspec
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from events.contract import Event
 from events.session.state import Limits, SessionRecord, SessionState
-from tests.events.builders import NOW, event
+from tests.events.builders import NOW, event, in_time, replayed_cart
 
 LIMITS = Limits(events=50, products=20)
-NAMES = ["Product Viewed", "Product Added", "Product Removed", "Cart Viewed", "Order Completed", "Something Else"]
+NAMES = [
+    *("Product Viewed", "Product Clicked", "Product Added", "Product Removed"),
+    *("Cart Viewed", "Checkout Started", "Order Completed", "Something Else"),
+]
 
 
 def record_of(events: Iterable[Event], limits: Limits = LIMITS) -> SessionRecord:
@@ -43,28 +47,31 @@ sessions = st.lists(
 ).map(numbered)
 
 
+def shaken(events: list[Event], chance: random.Random) -> list[Event]:
+    """Return the events in any order, some of them several times."""
+    delivered = [copy for item in events for copy in [item] * chance.choice([1, 1, 1, 2, 3])]
+    chance.shuffle(delivered)
+    return delivered
+
+
 @given(sessions, st.randoms(use_true_random=False))
 def test_any_order_and_any_number_of_deliveries_gives_the_same_record(
     events: list[Event], chance: random.Random
 ) -> None:
-    delivered = events + [item for item in events if chance.random() < 0.4]
-    chance.shuffle(delivered)
-    assert record_of(delivered) == record_of(events)
+    assert record_of(shaken(events, chance)) == record_of(events)
 
 
-@given(sessions)
-def test_the_cart_equals_a_plain_replay_in_order_of_time(events: list[Event]) -> None:
-    cart: dict[str, float] = {}
-    for item in sorted(events, key=lambda item: (item.occurred_at, item.message_id)):
-        (line,) = item.lines
-        if item.name == "Cart Viewed":
-            cart = {line.product_id: line.quantity}
-        elif item.name == "Order Completed":
-            cart = {}
-        elif item.name in {"Product Added", "Product Removed"}:
-            sign = 1 if item.name == "Product Added" else -1
-            cart[line.product_id] = max(0.0, cart.get(line.product_id, 0.0) + sign * line.quantity)
-    assert state_of(*events).cart == {product: quantity for product, quantity in cart.items() if quantity > 0}
+@given(sessions, st.randoms(use_true_random=False))
+def test_the_state_equals_a_plain_replay_in_order_of_time(events: list[Event], chance: random.Random) -> None:
+    state = state_of(*shaken(events, chance))
+    ordered = sorted(events, key=in_time)
+    viewed = {item.lines[0].product_id: item.occurred_at for item in ordered if item.name in NAMES[:2]}
+    assert state.cart == replayed_cart(events)
+    assert dict(state.views) == viewed
+    assert [at for _, at in state.views] == sorted(viewed.values())
+    assert state.shopper_id == (ordered[-1].shopper_id if ordered else None)
+    assert state.checkout_step == (ordered[-1].checkout_step if ordered else None)
+    assert state.last_event_at == (ordered[-1].occurred_at if ordered else 0.0)
 
 
 @given(
@@ -90,12 +97,70 @@ def test_a_cart_of_ten_thousand_lines_is_cut() -> None:
     assert len(state_of(flood).cart) == LIMITS.products
 
 
+def test_a_flood_of_full_carts_with_the_longest_ids_stops_growing() -> None:
+    products = [f"{number:0256d}" for number in range(100)]
+    sizes = []
+    record = SessionRecord()
+    for number in range(4 * LIMITS.events):
+        record = record.apply(event("Cart Viewed", *products, at=NOW + number, message=f"m{number}"), LIMITS)
+        sizes.append(len(msgspec.msgpack.encode(record)))
+    longest_line = 256 + 32
+    assert max(sizes) <= (LIMITS.events + 2) * LIMITS.products * longest_line
+
+
 def test_folding_old_events_keeps_the_cart_and_refuses_their_repetition() -> None:
     events = [event("Product Added", "a", at=NOW + number, message=f"m{number:03d}") for number in range(80)]
     record = record_of(events)
     assert record.state("s", LIMITS).cart == {"a": 80.0}
     assert record.apply(events[0], LIMITS) == record
     assert record.apply(events[-1], LIMITS) == record
+
+
+def test_an_event_older_than_what_was_folded_away_is_ignored() -> None:
+    record = record_of(
+        event("Product Added", "a", at=NOW + number, message=f"m{number:03d}") for number in range(LIMITS.events + 1)
+    )
+    assert record.base_mark > (NOW, "")
+    late = record.apply(event("Order Completed", at=NOW - 1, message="late"), LIMITS)
+    assert late.state("s", LIMITS).cart == record.state("s", LIMITS).cart
+    assert late.log == record.log
+
+
+@pytest.mark.parametrize(
+    ("name", "cart", "views"),
+    [
+        ("Product Viewed", {"a": 2.0}, ["b"]),
+        ("Product Clicked", {"a": 2.0}, ["b"]),
+        ("Product Added", {"a": 2.0, "b": 2.0}, []),
+        ("Product Removed", {"a": 2.0}, []),
+        ("Cart Viewed", {"b": 2.0}, []),
+        ("Checkout Started", {"b": 2.0}, []),
+        ("Order Completed", {}, []),
+        ("Coupon Applied", {"a": 2.0}, []),
+    ],
+)
+def test_each_event_does_what_its_name_says(name: str, cart: dict[str, float], views: list[str]) -> None:
+    before = event("Product Added", "a", message="1", quantity=2.0)
+    state = state_of(before, event(name, "b", at=NOW + 1, message="2", quantity=2.0))
+    assert state.cart == cart
+    assert [product for product, _ in state.views] == views
+
+
+def test_removing_part_leaves_the_rest_and_removing_more_than_there_is_leaves_none() -> None:
+    added = event("Product Added", "a", message="1", quantity=3.0)
+    some = event("Product Removed", "a", at=NOW + 1, message="2")
+    more = event("Product Removed", "a", at=NOW + 2, message="3", quantity=9.0)
+    assert state_of(added, some).cart == {"a": 2.0}
+    assert state_of(added, some, more).cart == {}
+
+
+def test_weighed_goods_taken_out_leave_no_crumbs_of_rounding() -> None:
+    state = state_of(
+        event("Product Added", "grapes", message="1", quantity=0.1),
+        event("Product Added", "grapes", at=NOW + 1, message="2", quantity=0.2),
+        event("Product Removed", "grapes", at=NOW + 2, message="3", quantity=0.3),
+    )
+    assert state.cart == {}
 
 
 def test_checkout_started_without_products_keeps_the_cart() -> None:

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import json
-import time
 import uuid
-from collections.abc import Callable
 from typing import Any
 
 import httpx
@@ -13,10 +11,10 @@ import pytest
 
 from features.history import load_history
 from tests.support.live import Live
+from tests.support.waiting import wait_until
 from training.recommender import ARMS
 
 pytestmark = pytest.mark.e2e
-PATIENCE_SECONDS = 10.0
 
 
 def recommended(live: Live, **request: Any) -> list[str]:
@@ -28,13 +26,6 @@ def recommended(live: Live, **request: Any) -> list[str]:
 def track(live: Live, session: str, event: str, **properties: Any) -> None:
     body = {"event": event, "anonymousId": session, "context": {"sessionId": session}, "properties": properties}
     assert live.post("/v1/track", body).json() == {"success": True}
-
-
-def wait_until(condition: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + PATIENCE_SECONDS
-    while not condition():
-        assert time.monotonic() < deadline, "it did not happen in time"
-        time.sleep(0.02)
 
 
 def test_an_answer_says_who_made_it_and_why_each_item(live_service: Live) -> None:
