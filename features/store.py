@@ -226,7 +226,6 @@ def _connection(url: str) -> str:
 
 __all__ = [
     "MARKER",
-    "NotBuiltError",
     "features_record",
     "is_materialized",
     "materialize",

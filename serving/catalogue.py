@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import re
+from bisect import bisect_right
 
 from features.context import ProductMatrix
 from serving.schema import Product
@@ -38,8 +39,6 @@ class ProductSearch:
         return found
 
     def _line(self, position: int) -> int:
-        from bisect import bisect_right
-
         return bisect_right(self._starts, position) - 1
 
     def _product(self, row: int) -> Product:
