@@ -16,9 +16,12 @@ FLAGS = [
 ]
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def chromium() -> Iterator[Browser]:
-    """The browser; without one the test is skipped, in continuous integration it fails."""
+    """The browser; without one the test is skipped, in continuous integration it fails.
+
+    For one module: while Playwright runs, its event loop keeps every other test from running one of its own.
+    """
     found = next(filter(None, map(shutil.which, NAMES)), None)
     if found is None:
         reason = "no Chromium on PATH (Debian: apt-get install chromium)"
