@@ -177,7 +177,8 @@ def test_what_is_wrong_with_a_batch_is_named(batch: dict[str, Any], field: str) 
 
 
 @pytest.mark.parametrize(
-    "own", [{"price": "free"}, {"quantity": -3}, {"products": "none"}, {"products": [{"name": "x"}]}, {"step": "two"}, []]
+    "own",
+    [{"price": "free"}, {"quantity": -3}, {"products": "none"}, {"products": [{"name": "x"}]}, {"step": "two"}, []],
 )
 def test_what_a_shop_s_own_events_and_pages_carry_is_not_judged(own: Any) -> None:
     calls = [
