@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from configs import load_settings
-from events.contract import Event, Kind, Line
+from events.contract import Event, Line
 
 SETTINGS = load_settings()
 EVENTS = SETTINGS.events
@@ -21,11 +21,10 @@ def event(
     quantity: float = 1.0,
     shopper: str | None = None,
     step: int | None = None,
-    kind: Kind = "track",
 ) -> Event:
-    """Return an event about products."""
+    """Return a track event about products."""
     lines = tuple(Line(product, quantity) for product in products)
-    return Event(message, kind, name, session, shopper, at, lines, step)
+    return Event(message, "track", name, session, shopper, at, lines, step)
 
 
 def replayed_cart(events: Iterable[Event]) -> dict[str, float]:

@@ -149,25 +149,6 @@ def test_trimming_a_long_stream_loses_nothing_unacknowledged(settings: Settings)
     run(settings, script)
 
 
-def test_trimming_leaves_what_another_group_still_needs(settings: Settings) -> None:
-    async def script(broker: Broker) -> None:
-        with redis.Redis.from_url(settings.redis_url) as client:
-            client.xgroup_create(settings.events.stream, "slower", id="0")
-            await broker.publish(some(3_000))
-            client.xreadgroup("slower", "one", {settings.events.stream: ">"}, count=500)
-            await broker.acknowledge(await broker.read("one", limit=3_000, wait_ms=100))
-            assert client.xlen(settings.events.stream) == 3_000
-            taken = client.xpending_range(settings.events.stream, "slower", "-", "+", 500)
-            client.xack(settings.events.stream, "slower", *(entry["message_id"] for entry in taken))
-            await broker.publish(some(1))
-            await broker.acknowledge(await broker.read("one", limit=1, wait_ms=100))
-            kept = client.xreadgroup("slower", "one", {settings.events.stream: ">"})
-            assert len(kept[0][1]) == 2_501
-            assert client.xlen(settings.events.stream) < 3_001
-
-    run(settings, script)
-
-
 def test_a_broker_that_is_away_does_not_accept(settings: Settings) -> None:
     async def inside() -> None:
         broker = connect(settings_for(f"redis://127.0.0.1:{free_port()}/0"))
