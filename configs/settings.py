@@ -69,9 +69,15 @@ class FeatureSettings(Section):
     trend_half_life_days: float = Field(gt=0, description="fast decay; trend = fast rate / slow rate")
     price_half_life_days: float = Field(gt=0, description="decay of a product's price level and discount share")
     max_shopper_products: int = Field(ge=10, description="products kept in a shopper's state")
+    max_shopper_basket_products: int = Field(
+        ge=10, description="products kept in a shopper's newest baskets, over all of them"
+    )
+    basket_half_life_days: float = Field(gt=0, description="decay of what a shopper's past basket says of this one")
     neighbours: int = Field(ge=1, description="co-occurring products kept per product")
+    category_neighbours: int = Field(ge=1, description="co-occurring categories kept per category")
     cosine_shrinkage: float = Field(ge=0, description="added to the cosine's denominator, in baskets")
     confidence_shrinkage: float = Field(ge=0, description="added to the confidence's denominator, in baskets")
+    category_shrinkage: float = Field(ge=0, description="the same for confidence between categories")
 
 
 class CandidateSettings(Section):
@@ -86,8 +92,13 @@ class TrainingSettings(Section):
     """The LightGBM ranker (LambdaRank)."""
 
     seed: int = Field(description="of sampling and of LightGBM")
-    max_cases: int = Field(ge=1, description="most training cases; more are sampled down")
-    hidden_share: float = Field(gt=0, lt=1, description="share of each training basket that is hidden")
+    max_baskets: int = Field(ge=1, description="most training baskets; more are sampled down")
+    hidden_share: float = Field(gt=0, lt=1, description="share of each training basket that is hidden in one draw")
+    single_draws: int = Field(ge=1, description="further draws of a basket, each hiding one random product")
+    negatives_share: float = Field(
+        gt=0, le=1, description="share of the candidates that were not hidden to learn from; evaluation uses all"
+    )
+    workers: int = Field(ge=0, description="processes that build examples; 0: one per core")
     trees: int = Field(ge=1, description="most boosting rounds")
     early_stopping_rounds: int = Field(ge=1, description="rounds without better validation NDCG before it stops")
     validation_share: float = Field(gt=0, lt=1, description="share of shoppers whose cases steer early stopping")

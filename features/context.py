@@ -12,6 +12,8 @@ from numpy.typing import NDArray
 from configs.settings import FeatureSettings
 from features.cooccurrence import Cooccurrence, Neighbours
 from features.history import Catalogue
+from features.lookup import locate
+from features.own_baskets import OwnBaskets, own_baskets
 from features.products import ProductStats
 from features.shopper import ShopperState
 
@@ -44,6 +46,11 @@ class ProductMatrix:
     def by_popularity(self) -> NDArray[np.int32]:
         """int32[products], rows by decayed popularity, highest first."""
         return np.argsort(-self.stats.popularity, kind="stable").astype(np.int32)
+
+    @cached_property
+    def category_popularity(self) -> NDArray[np.float32]:
+        """float32[leaf categories], decayed orders summed over a category's products."""
+        return np.bincount(self.catalogue.levels.leaf, weights=self.stats.popularity).astype(np.float32)
 
     @cached_property
     def _rows_by_key(self) -> tuple[NDArray[np.int64], NDArray[np.int32]]:
@@ -81,10 +88,7 @@ class Links:
 
     def find(self, products: NDArray[np.int32]) -> tuple[NDArray[np.intp], NDArray[np.bool_]]:
         """Locate products: (row, known), `row` being valid to index but meaningless where not known."""
-        if not self.partner.size:
-            return np.zeros(products.size, dtype=np.intp), np.zeros(products.size, dtype=bool)
-        row = np.minimum(np.searchsorted(self.partner, products), self.partner.size - 1)
-        return row, self.partner[row] == products
+        return locate(self.partner, products)
 
 
 def link(neighbours: Neighbours, cart: NDArray[np.int32]) -> Links:
@@ -123,3 +127,16 @@ class Context:
     def confidence(self) -> Links:
         """What the cart links to by confidence."""
         return link(self.products.together.confidence, self.cart)
+
+    @cached_property
+    def own_baskets(self) -> OwnBaskets:
+        """What the shopper's own newest baskets say of the cart."""
+        matrix = self.products
+        return own_baskets(
+            self.shopper.baskets,
+            matrix.rows_of_keys(self.shopper.baskets.products),
+            matrix.catalogue.levels.leaf,
+            self.cart,
+            now=self.now,
+            half_life_days=matrix.features.basket_half_life_days,
+        )

@@ -7,6 +7,7 @@ Sarwar et al. 2001 (WWW) and Koren 2008 (KDD); confidence as in association rule
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -43,11 +44,32 @@ class Neighbours:
 
 
 @dataclass(frozen=True)
+class CategoryCooccurrence:
+    """Which categories are bought together, at one level of the category tree.
+
+    Attributes:
+        confidence: row i holds the categories that orders with category i also hold, by shrunk confidence.
+        share: float32[categories], share of orders that hold the category.
+    """
+
+    confidence: Neighbours
+    share: NDArray[np.float32]
+
+    def given(self, categories: NDArray[np.int32]) -> NDArray[np.float32]:
+        """Return float32[all categories], each one's mean confidence given `categories` (distinct codes)."""
+        partner, weight, _ = self.confidence.rows(categories)
+        total = np.bincount(partner, weights=weight, minlength=self.share.size)
+        return (total / max(1, categories.size)).astype(np.float32)
+
+
+@dataclass(frozen=True)
 class Cooccurrence:
-    """Partners by shrunk cosine and by shrunk confidence."""
+    """Partners of products by shrunk cosine and by shrunk confidence; of leaf and parent categories by confidence."""
 
     cosine: Neighbours
     confidence: Neighbours
+    leaf: CategoryCooccurrence
+    parent: CategoryCooccurrence
 
 
 def cooccurrence(history: History, as_of: int, features: FeatureSettings) -> Cooccurrence:
@@ -58,20 +80,45 @@ def cooccurrence(history: History, as_of: int, features: FeatureSettings) -> Coo
     """
     known = history.before(as_of)
     size = len(known.catalogue)
-    ones = np.ones(known.product.size, dtype=np.float32)
-    baskets = sp.csr_matrix((ones, known.product, known.start), shape=(len(known), size))
-    by_product = baskets.T.tocsr()
-    n = np.asarray(baskets.sum(axis=0)).ravel()
+    n = np.bincount(known.product, minlength=size)
     cosine, confidence = _RowBuilder(size), _RowBuilder(size)
-    for first in range(0, size, BLOCK):
-        pairs = (by_product[first : first + BLOCK] @ baskets).tocsr()
-        row = np.repeat(np.arange(pairs.shape[0]), np.diff(pairs.indptr)) + first
-        other = pairs.indices != row
-        row, partner, together = row[other], pairs.indices[other], pairs.data[other]
+    for row, partner, together in _pairs(_baskets(known, known.product, size)):
         scale = np.sqrt(n[row] * n[partner]) + features.cosine_shrinkage
         cosine.add(row, partner, together / scale, features.neighbours)
         confidence.add(row, partner, together / (n[row] + features.confidence_shrinkage), features.neighbours)
-    return Cooccurrence(cosine.build(), confidence.build())
+    levels = known.catalogue.levels
+    leaf, parent = (_categories(known, level, features) for level in (levels.leaf, levels.parent))
+    return Cooccurrence(cosine.build(), confidence.build(), leaf, parent)
+
+
+def _categories(known: History, code: NDArray[np.int32], features: FeatureSettings) -> CategoryCooccurrence:
+    size = int(code.max()) + 1
+    baskets = _baskets(known, code[known.product], size)
+    n: NDArray[np.float32] = np.asarray(baskets.sum(axis=0)).ravel()
+    confidence = _RowBuilder(size)
+    for row, partner, together in _pairs(baskets):
+        weight = together / (n[row] + np.float32(features.category_shrinkage))
+        confidence.add(row, partner, weight, features.category_neighbours)
+    return CategoryCooccurrence(confidence.build(), (n / max(1, len(known))).astype(np.float32))
+
+
+def _baskets(known: History, item: NDArray[np.int32], size: int) -> sp.csr_matrix:
+    """Return the orders × items matrix of zeros and ones; `item` has one entry a line."""
+    ones = np.ones(item.size, dtype=np.float32)
+    baskets = sp.csr_matrix((ones, item, known.start), shape=(len(known), size))
+    baskets.sum_duplicates()
+    baskets.data[:] = 1.0
+    return baskets
+
+
+def _pairs(baskets: sp.csr_matrix) -> Iterator[tuple[NDArray[np.int64], NDArray[np.int32], NDArray[np.float32]]]:
+    """Yield (item, other item, orders with both) of whole ascending rows, block by block."""
+    by_item = baskets.T.tocsr()
+    for first in range(0, baskets.shape[1], BLOCK):
+        pairs = (by_item[first : first + BLOCK] @ baskets).tocsr()
+        row = np.repeat(np.arange(pairs.shape[0]), np.diff(pairs.indptr)) + first
+        other = pairs.indices != row
+        yield row[other], pairs.indices[other], pairs.data[other]
 
 
 class _RowBuilder:

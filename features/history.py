@@ -18,6 +18,27 @@ from configs.home import read_json
 from features.keys import distinct_keys, stable_keys
 from features.shopper import Order
 
+SEPARATOR = " > "
+"""Between the levels of a category path, widest first."""
+
+
+@dataclass(frozen=True)
+class Levels:
+    """Category codes, int32[products] each, numbered from 0 within one catalogue.
+
+    Attributes:
+        leaf: the whole category path. parent: the path without its last level. department: its first level.
+    """
+
+    leaf: NDArray[np.int32]
+    parent: NDArray[np.int32]
+    department: NDArray[np.int32]
+
+    @cached_property
+    def departments(self) -> int:
+        """Number of departments."""
+        return int(self.department.max()) + 1
+
 
 @dataclass(frozen=True)
 class Catalogue:
@@ -41,6 +62,15 @@ class Catalogue:
 
     def __len__(self) -> int:
         return len(self.ids)
+
+    @cached_property
+    def levels(self) -> Levels:
+        """Each product's place in the category tree."""
+        names, leaf = np.unique(np.array(self.categories, dtype=object), return_inverse=True)
+        paths = [name.split(SEPARATOR) for name in names.tolist()]
+        parents = np.unique([SEPARATOR.join(path[:-1] or path) for path in paths], return_inverse=True)[1]
+        departments = np.unique([path[0] for path in paths], return_inverse=True)[1]
+        return Levels(leaf.astype(np.int32), parents[leaf].astype(np.int32), departments[leaf].astype(np.int32))
 
     @classmethod
     def of(

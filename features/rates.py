@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from features.decay import DAY, decayed
+from features.lookup import locate
 
 _PACKED = {"keys": "<i8", "count": "<i8", "rate": "<f8", "first_at": "<i8", "last_at": "<i8"}
 
@@ -96,10 +97,7 @@ class RateTable:
 
     def find(self, keys: NDArray[np.int64]) -> tuple[NDArray[np.intp], NDArray[np.bool_]]:
         """Locate keys: (row, known), where `row` is only meaningful (but always valid to index) if `known`."""
-        if not self.keys.size:
-            return np.zeros(keys.size, dtype=np.intp), np.zeros(keys.size, dtype=bool)
-        row = np.minimum(np.searchsorted(self.keys, keys), self.keys.size - 1)
-        return row, self.keys[row] == keys
+        return locate(self.keys, keys)
 
     def _keep_most_worth(self, limit: int, half_life_days: float) -> RateTable:
         if len(self) <= limit:

@@ -8,6 +8,7 @@ from typing import Any, Literal
 
 import pyarrow as pa
 
+from features.baskets import RecentBaskets
 from features.rates import RateTable
 from features.shopper import ShopperState
 
@@ -53,11 +54,20 @@ READABLE = (
 SNAPSHOT = Column("snapshot", "int", "row of shopper_states.parquet that holds the purchase tables of this snapshot")
 """Leads from a point-in-time join of the narrow profile to the wide tables, which Feast joins 20 times slower."""
 
-PURCHASES = tuple(
-    Column(name, "bytes", f"decayed purchase rates by {what}, packed by features.rates.RateTable")
-    for name, what in {"products": "product", "categories": "leaf category", "brands": "brand"}.items()
+_TABLES: dict[str, type[RateTable] | type[RecentBaskets]] = {
+    "products": RateTable,
+    "categories": RateTable,
+    "brands": RateTable,
+    "baskets": RecentBaskets,
+}
+PURCHASES = (
+    *(
+        Column(name, "bytes", f"decayed purchase rates by {what}, packed by features.rates.RateTable")
+        for name, what in {"products": "product", "categories": "leaf category", "brands": "brand"}.items()
+    ),
+    Column("baskets", "bytes", "products of the newest orders, packed by features.baskets.RecentBaskets"),
 )
-"""Columns of the decayed purchase tables."""
+"""Columns of the packed purchase tables."""
 
 STATE = PROFILE + PURCHASES
 """What a request needs to rebuild the state."""
@@ -84,7 +94,7 @@ def from_record(record: Mapping[str, Any]) -> ShopperState:
     orders = record.get("orders")
     if orders is None:
         return ShopperState.empty()
-    tables = {column.name: RateTable.unpack(record[column.name]) for column in PURCHASES}
+    tables: dict[str, Any] = {name: table.unpack(record[name]) for name, table in _TABLES.items()}
     return ShopperState(
         orders=int(orders),
         first_at=int(record["first_at"]),

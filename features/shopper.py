@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from configs.settings import FeatureSettings
+from features.baskets import RecentBaskets
 from features.rates import RateTable
 
 
@@ -45,6 +46,7 @@ class ShopperState:
         orders: completed orders. first_at, last_at: unix seconds of the first and newest; 0 without orders.
         lines: distinct products summed over orders. units: units bought. paid: money paid. saved: money off.
         products, categories, brands: decayed purchase rates (see `RateTable`).
+        baskets: the newest orders' products, order by order.
     """
 
     orders: int = 0
@@ -57,6 +59,7 @@ class ShopperState:
     products: RateTable = field(default_factory=RateTable.empty)
     categories: RateTable = field(default_factory=RateTable.empty)
     brands: RateTable = field(default_factory=RateTable.empty)
+    baskets: RecentBaskets = field(default_factory=RecentBaskets.empty)
 
     @classmethod
     def empty(cls) -> ShopperState:
@@ -79,6 +82,7 @@ class ShopperState:
             products=self.products.update(order.products, order.at, half_life, limit),
             categories=self.categories.update(np.unique(order.categories), order.at, half_life, limit),
             brands=self.brands.update(brands[brands != 0], order.at, half_life, limit),
+            baskets=self.baskets.update(order.products, order.at, features.max_shopper_basket_products),
         )
 
     @property

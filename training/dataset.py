@@ -1,9 +1,9 @@
-"""Training examples: cases of past windows, their candidates, features and which of them were in the basket."""
+"""Training examples: baskets of past windows, their candidates, features and which of them were hidden."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -18,6 +18,7 @@ from features.shopper import ShopperState
 from features.store import product_stats_at, shopper_states
 from features.windows import Window
 from training.candidates import generate
+from training.parallel import chunks_of, map_in_processes
 from training.protocol import Case, make_cases
 
 if TYPE_CHECKING:
@@ -26,20 +27,30 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Examples:
-    """Rows to learn from, grouped by case.
+    """Rows to learn from, grouped by draw: one basket with one choice of what is hidden.
 
     Attributes:
         features: float32[rows, len(COLUMNS)]. label: int8[rows], 1 if the candidate was hidden in the basket.
-        group: int32[cases], rows of each case, in order. shopper: int32[cases], row of the case's shopper.
-        cases, reachable: how many cases were tried; in how many a hidden product was among the candidates.
+        group: int32[draws], rows of each draw, in order.
+        tried: draws made, including those in which no hidden product was a candidate, which hold no rows.
     """
 
     features: NDArray[np.float32]
     label: NDArray[np.int8]
     group: NDArray[np.int32]
-    shopper: NDArray[np.int32]
-    cases: int
-    reachable: int
+    tried: int
+
+
+@dataclass(frozen=True)
+class Split:
+    """Examples to learn from, and those of other shoppers, held back for early stopping and calibration.
+
+    What is held back has one product hidden and all its candidates, so that figures on it mean what they mean when
+    serving.
+    """
+
+    learn: Examples
+    held_back: Examples
 
 
 def product_matrix(settings: Settings, store: FeatureStore, history: History, as_of: int) -> ProductMatrix:
@@ -64,34 +75,104 @@ def build_examples(
     history: History,
     windows: Sequence[Window],
     progress: Callable[[float], None],
-) -> Examples:
+) -> Split:
     """Return the examples of all training folds.
 
-    Cases in which no hidden product is a candidate teach a ranker nothing and are counted, but hold no rows.
-    Product statistics of a fold are frozen at its start, as they are in a served model.
+    A basket to learn from is drawn several times: once with a share of it hidden, as carts early in the shopping
+    trip are, and with single products hidden, as carts at checkout are; of its candidates that were not hidden a
+    share is enough. Product statistics of a fold are frozen at its start, as they are in a served model.
 
     Args:
         settings: windows, features, candidates, training.
         store: an open feature store. history: all orders. windows: the folds' target windows.
         progress: told the finished share.
     """
-    parts: list[tuple[NDArray[np.float32], NDArray[np.bool_], int]] = []
-    limit = -(-settings.training.max_cases // len(windows))
-    tried = 0
+    shopper_held_back = _held_back_shoppers(history, settings)
+    limit = -(-settings.training.max_baskets // len(windows))
+    learn, held_back = _Pile(), _Pile()
     for fold, window in enumerate(windows):
         matrix = product_matrix(settings, store, history, window.start)
         cases = _sample(_fold_cases(settings, history, window), limit, settings.training.seed)
         states = states_of(settings, store, history, cases)
-        tried += len(cases)
-        for done, (case, state) in enumerate(zip(cases, states, strict=True)):
-            context = Context(matrix, state, case.cart, case.at)
-            candidates = generate(context, settings.candidates)
-            label = np.isin(candidates, case.hidden)
-            if label.any():
-                parts.append((assemble(context, candidates), label, int(history.shopper[case.order])))
-            if done % 200 == 0:
-                progress((fold + done / len(cases)) / len(windows))
-    return _stack(parts, tried)
+        apart = shopper_held_back[history.shopper[[case.order for case in cases]]]
+        draw = _Fold(settings, matrix, cases, states, apart).draw
+        chunks = chunks_of(len(cases))
+        for done, (to_learn, to_hold_back) in enumerate(map_in_processes(draw, chunks, settings.training.workers), 1):
+            learn.take(to_learn)
+            held_back.take(to_hold_back)
+            progress((fold + done / len(chunks)) / len(windows))
+    return Split(learn.stack(), held_back.stack())
+
+
+def _held_back_shoppers(history: History, settings: Settings) -> NDArray[np.bool_]:
+    """Return bool[shoppers], whose baskets steer early stopping and calibration instead of being learned from."""
+    shoppers = len(history.shopper_ids)
+    count = max(1, round(settings.training.validation_share * shoppers))
+    chosen = np.zeros(shoppers, dtype=bool)
+    chosen[np.random.default_rng(settings.training.seed).permutation(shoppers)[:count]] = True
+    return chosen
+
+
+@dataclass
+class _Pile:
+    """Draws that are being collected: (features, labels) of each that reaches a hidden product."""
+
+    draws: list[tuple[NDArray[np.float32], NDArray[np.bool_]]] = field(default_factory=list)
+    tried: int = 0
+
+    def take(self, other: _Pile) -> None:
+        """Add another pile's draws."""
+        self.draws += other.draws
+        self.tried += other.tried
+
+    def stack(self) -> Examples:
+        """Return everything as one matrix, emptying the pile, so that memory does not hold it twice."""
+        group = np.array([label.size for _, label in self.draws], dtype=np.int32)
+        matrix = np.empty((int(group.sum()), len(COLUMNS)), dtype=np.float32)
+        labels, start = np.empty(len(matrix), dtype=np.int8), 0
+        self.draws.reverse()
+        while self.draws:
+            features, label = self.draws.pop()
+            matrix[start : start + label.size], labels[start : start + label.size] = features, label
+            start += label.size
+        return Examples(matrix, labels, group, self.tried)
+
+
+@dataclass(frozen=True)
+class _Fold:
+    """What drawing from one fold's baskets needs; `held_back`: bool[cases]."""
+
+    settings: Settings
+    matrix: ProductMatrix
+    cases: Sequence[Case]
+    states: Sequence[ShopperState]
+    held_back: NDArray[np.bool_]
+
+    def draw(self, numbers: range) -> tuple[_Pile, _Pile]:
+        """Return the draws of the cases so numbered: those to learn from, those held back."""
+        learn, held_back = _Pile(), _Pile()
+        for number in numbers:
+            case = self.cases[number]
+            apart = bool(self.held_back[number])
+            rng = np.random.default_rng([self.settings.training.seed, case.order])
+            draws = _draws(case, self.settings.training.single_draws, rng)
+            for cart, hidden in draws[1:] if apart else draws:
+                pile, share = (held_back, 1.0) if apart else (learn, self.settings.training.negatives_share)
+                pile.tried += 1
+                context = Context(self.matrix, self.states[number], cart, case.at)
+                candidates = generate(context, self.settings.candidates)
+                label = np.isin(candidates, hidden)
+                if label.any():
+                    kept = label | (rng.random(label.size) < share)
+                    pile.draws.append((assemble(context, candidates[kept]), label[kept]))
+        return learn, held_back
+
+
+def _draws(case: Case, single: int, rng: np.random.Generator) -> list[tuple[NDArray[np.int32], NDArray[np.int32]]]:
+    """Return (cart, hidden) as the case has them, then with single products hidden."""
+    basket = np.sort(np.concatenate([case.cart, case.hidden]))
+    chosen = rng.permutation(basket.size)[:single]
+    return [(case.cart, case.hidden), *((np.delete(basket, place), basket[[place]]) for place in chosen)]
 
 
 def _fold_cases(settings: Settings, history: History, window: Window) -> list[Case]:
@@ -109,17 +190,3 @@ def _sample(cases: list[Case], limit: int, seed: int) -> list[Case]:
         return cases
     chosen = np.sort(np.random.default_rng(seed).choice(len(cases), limit, replace=False))
     return [cases[i] for i in chosen]
-
-
-def _stack(parts: list[tuple[NDArray[np.float32], NDArray[np.bool_], int]], tried: int) -> Examples:
-    group = np.array([features.shape[0] for features, _, _ in parts], dtype=np.int32)
-    matrix = np.empty((int(group.sum()), len(COLUMNS)), dtype=np.float32)
-    label = np.empty(int(group.sum()), dtype=np.int8)
-    shopper = np.array([who for _, _, who in parts], dtype=np.int32)
-    reachable, start = len(parts), 0
-    parts.reverse()
-    while parts:  # part by part, so that memory does not hold everything twice
-        features, hit, _ = parts.pop()
-        matrix[start : start + hit.size], label[start : start + hit.size] = features, hit
-        start += hit.size
-    return Examples(matrix, label, group, shopper, tried, reachable)

@@ -5,8 +5,6 @@ from __future__ import annotations
 from typing import Any
 
 import lightgbm as lgb
-import numpy as np
-from numpy.typing import NDArray
 
 from configs import Progress, Settings, StageReport
 from configs.errors import DataError
@@ -16,7 +14,7 @@ from features.definitions import COLUMNS
 from features.history import ingest_record, load_history
 from features.store import open_store
 from features.windows import cut_windows
-from training.dataset import Examples, build_examples, product_matrix
+from training.dataset import Examples, Split, build_examples, product_matrix
 from training.package import save_package
 
 
@@ -51,33 +49,32 @@ def train_gbm(settings: Settings, progress: Progress) -> StageReport:
         )
     return StageReport(
         "train",
-        read={"cases": examples.cases, "candidate rows": int(examples.label.size)},
+        read={"draws": examples.learn.tried, "candidate rows": int(examples.learn.label.size)},
         wrote={"trees": booster.num_trees(), "products": len(matrix.catalogue)},
-        rejected={"cases whose hidden products are no candidates": examples.cases - examples.reachable},
+        rejected={"draws whose hidden products are no candidates": examples.learn.tried - examples.learn.group.size},
         metrics={"version": version, "validation_ndcg@10": quality, "importance": importance(booster)},
     )
 
 
-def fit(examples: Examples, training: TrainingSettings, progress: Progress) -> tuple[lgb.Booster, float]:
+def fit(examples: Split, training: TrainingSettings, progress: Progress) -> tuple[lgb.Booster, float]:
     """Return the trained model and its NDCG@10 on the held-back shoppers.
 
     Args:
-        examples: at least one group each for training and validation; shoppers are kept on one side.
+        examples: at least one draw each to learn from and held back.
         training: seed, size and stopping.
         progress: told each boosting round.
 
     Raises:
-        DataError: too few cases to train on.
+        DataError: too few baskets to train on.
     """
-    held_back = _validation_groups(examples, training)
-    if not 0 < held_back.sum() < held_back.size:
+    if not examples.learn.group.size or not examples.held_back.group.size:
         raise DataError(
-            f"Only {examples.reachable} of {examples.cases} training cases have a hidden product among their "
+            f"Of {examples.learn.tried} baskets to learn from {examples.learn.group.size}, and of "
+            f"{examples.held_back.tried} held back {examples.held_back.group.size}, have a hidden product among their "
             "candidates, too few to train and validate on: bring more orders, or longer TILLWISE_WINDOWS__TARGET_DAYS."
         )
-    row_held_back = np.repeat(held_back, examples.group)
-    train = _dataset(examples, ~row_held_back, ~held_back)
-    valid = _dataset(examples, row_held_back, held_back, reference=train)
+    train = _dataset(examples.learn)
+    valid = _dataset(examples.held_back, reference=train)
 
     def tell(environment: Any) -> None:
         share = (environment.iteration + 1) / training.trees
@@ -96,20 +93,11 @@ def importance(booster: lgb.Booster) -> dict[str, float]:
     return dict(sorted(shares.items(), key=lambda item: -item[1]))
 
 
-def _validation_groups(examples: Examples, training: TrainingSettings) -> NDArray[np.bool_]:
-    shoppers = np.unique(examples.shopper)
-    count = max(1, round(training.validation_share * shoppers.size))
-    held_back = np.random.default_rng(training.seed).permutation(shoppers)[:count]
-    return np.isin(examples.shopper, held_back)
-
-
-def _dataset(
-    examples: Examples, rows: NDArray[np.bool_], groups: NDArray[np.bool_], reference: lgb.Dataset | None = None
-) -> lgb.Dataset:
+def _dataset(examples: Examples, reference: lgb.Dataset | None = None) -> lgb.Dataset:
     return lgb.Dataset(
-        examples.features[rows],
-        label=examples.label[rows],
-        group=examples.group[groups],
+        examples.features,
+        label=examples.label,
+        group=examples.group,
         feature_name=list(COLUMNS),
         reference=reference,
         free_raw_data=True,

@@ -22,12 +22,12 @@ from configs.errors import PackageError
 from configs.home import read_json, write_json
 from configs.settings import CandidateSettings, FeatureSettings
 from features.context import ProductMatrix
-from features.cooccurrence import Cooccurrence, Neighbours
+from features.cooccurrence import CategoryCooccurrence, Cooccurrence, Neighbours
 from features.definitions import COLUMNS
 from features.history import Catalogue, catalogue_of
 from features.products import ProductStats
 
-FORMAT = 1
+FORMAT = 2
 MANIFEST, PRODUCTS, RANKER = "manifest.json", "products.parquet", "ranker.txt"
 
 
@@ -104,9 +104,12 @@ def save_package(
     _save_catalogue(folder, matrix.catalogue)
     for name in ProductStats.names():
         np.save(folder / f"stats_{name}.npy", getattr(matrix.stats, name))
-    for measure in ("cosine", "confidence"):
-        for part in ("start", "partner", "weight"):
-            np.save(folder / f"{measure}_{part}.npy", getattr(getattr(matrix.together, measure), part))
+    together = matrix.together
+    _save_neighbours(folder, "cosine", together.cosine)
+    _save_neighbours(folder, "confidence", together.confidence)
+    for level, categories in {"leaf": together.leaf, "parent": together.parent}.items():
+        _save_neighbours(folder, level, categories.confidence)
+        np.save(folder / f"{level}_share.npy", categories.share)
     (folder / RANKER).write_text(ranker, encoding="utf-8")
     manifest: dict[str, Any] = {
         "format": FORMAT,
@@ -166,12 +169,22 @@ def _load_stats(folder: Path) -> ProductStats:
     return ProductStats(**{name: _map(folder, f"stats_{name}") for name in ProductStats.names()})
 
 
-def _load_together(folder: Path) -> Cooccurrence:
-    def neighbours(measure: str) -> Neighbours:
-        start, partner, weight = (_map(folder, f"{measure}_{part}") for part in ("start", "partner", "weight"))
-        return Neighbours(start, partner, weight)
+def _save_neighbours(folder: Path, name: str, neighbours: Neighbours) -> None:
+    for part in ("start", "partner", "weight"):
+        np.save(folder / f"{name}_{part}.npy", getattr(neighbours, part))
 
-    return Cooccurrence(neighbours("cosine"), neighbours("confidence"))
+
+def _load_neighbours(folder: Path, name: str) -> Neighbours:
+    start, partner, weight = (_map(folder, f"{name}_{part}") for part in ("start", "partner", "weight"))
+    return Neighbours(start, partner, weight)
+
+
+def _load_together(folder: Path) -> Cooccurrence:
+    leaf, parent = (
+        CategoryCooccurrence(_load_neighbours(folder, level), _map(folder, f"{level}_share"))
+        for level in ("leaf", "parent")
+    )
+    return Cooccurrence(_load_neighbours(folder, "cosine"), _load_neighbours(folder, "confidence"), leaf, parent)
 
 
 def _map(folder: Path, name: str) -> NDArray[Any]:

@@ -10,12 +10,24 @@ import numpy as np
 from numpy.typing import NDArray
 
 from features.context import Context
-from features.definitions import basket, brand, cart_affinity, category, popularity, price, repeat
+from features.definitions import (
+    basket,
+    brand,
+    cart_affinity,
+    cart_category,
+    category,
+    own_baskets,
+    popularity,
+    price,
+    repeat,
+)
 from features.definitions.base import Feature
 
 FEATURES: tuple[Feature, ...] = (
     cart_affinity.FEATURE,
+    cart_category.FEATURE,
     repeat.FEATURE,
+    own_baskets.FEATURE,
     category.FEATURE,
     brand.FEATURE,
     popularity.FEATURE,

@@ -49,3 +49,17 @@ def rate_columns(
     rate = or_else(table.at(now, half_life_days)[row], known, 0.0)
     days = or_else(np.maximum(now - table.last_at[row], 0) / 86_400, known, np.nan)
     return rate, days, known, row
+
+
+SHORTEST_GAP_DAYS = 0.5
+"""Floor of a mean gap below a quotient: twice on one day is no rhythm."""
+
+
+def gap_days(table: RateTable, row: NDArray[np.intp], known: NDArray[np.bool_]) -> NDArray[np.float64]:
+    """Return the mean days between purchases of each key, as `rate_columns` located them; NaN below two.
+
+    The table must hold at least one row.
+    """
+    count = table.count[row]
+    gap = (table.last_at[row] - table.first_at[row]) / 86_400 / np.maximum(count - 1, 1)
+    return or_else(gap, known & (count > 1), np.nan)

@@ -15,13 +15,15 @@ from features.definitions.base import Feature
 def _compute(context: Context, candidates: NDArray[np.int32]) -> Sequence[NDArray[Any] | float]:
     shopper = context.shopper
     since = max(context.now - shopper.last_at, 0.0) / 86_400 if shopper.orders else np.nan
-    return (context.cart.size, context.cart.size / shopper.mean_basket_products, shopper.orders, since)
+    value = float(np.nansum(context.products.price[context.cart], dtype=np.float64))
+    return (context.cart.size, context.cart.size / shopper.mean_basket_products, value, shopper.orders, since)
 
 
 FEATURE = Feature(
     columns={
         "cart_products": "distinct products in the cart",
         "cart_to_usual": "cart products over the shopper's mean basket; NaN without orders",
+        "cart_value": "summed price level of the cart's products, those without a price left out",
         "shopper_orders": "completed orders of the shopper",
         "shopper_days_since": "days since the shopper's newest order; NaN without orders",
     },

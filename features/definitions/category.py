@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from features.context import Context
-from features.definitions.base import Feature, or_else, rate_columns
+from features.definitions.base import SHORTEST_GAP_DAYS, Feature, gap_days, or_else, rate_columns
 
 
 def _compute(context: Context, candidates: NDArray[np.int32]) -> Sequence[NDArray[Any] | float]:
@@ -18,10 +18,12 @@ def _compute(context: Context, candidates: NDArray[np.int32]) -> Sequence[NDArra
     half_life = context.products.features.repeat_half_life_days
     rate, days, known, row = rate_columns(table, keys[candidates], context.now, half_life)
     share = or_else(table.count[row], known, 0) / max(1, context.shopper.orders) if len(table) else rate
-    in_cart = np.sort(keys[context.cart])
-    first = np.searchsorted(in_cart, keys[candidates], side="left")
-    last = np.searchsorted(in_cart, keys[candidates], side="right")
-    return (rate, share, days, last - first)
+    leaf = context.products.catalogue.levels.leaf
+    in_cart = np.bincount(leaf[context.cart], minlength=context.products.category_popularity.size)[leaf[candidates]]
+    due = days / np.maximum(gap_days(table, row, known), SHORTEST_GAP_DAYS) if len(table) else days
+    products = context.shopper.products
+    own, _, _, _ = rate_columns(products, context.products.catalogue.keys[candidates], context.now, half_life)
+    return (rate, share, days, due, own / np.maximum(rate, 1e-6), in_cart)
 
 
 FEATURE = Feature(
@@ -29,6 +31,8 @@ FEATURE = Feature(
         "category_rate": "decayed number of the shopper's orders with the category",
         "category_share": "share of the shopper's orders with the category",
         "category_days_since": "days since the shopper last bought from it; NaN if never",
+        "category_due": "days since over mean gap of purchases from it; NaN below two",
+        "category_loyalty": "the product's part in the shopper's decayed orders of the category; 0 if never",
         "category_in_cart": "products of the cart in the same category",
     },
     reads=frozenset({"shopper", "cart", "products", "now"}),

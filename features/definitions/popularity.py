@@ -13,11 +13,17 @@ from features.definitions.base import Feature
 
 
 def _compute(context: Context, candidates: NDArray[np.int32]) -> Sequence[NDArray[Any] | float]:
-    stats = context.products.stats
+    stats, leaf = context.products.stats, context.products.catalogue.levels.leaf[candidates]
+    popularity, features = stats.popularity[candidates], context.products.features
+    # The trend is the ratio of two rates per day: this undoes it.
+    week = popularity * stats.trend[candidates] * (features.trend_half_life_days / features.popularity_half_life_days)
     return (
-        np.log1p(stats.popularity[candidates]),
+        np.log1p(popularity),
         stats.trend[candidates],
         stats.days_since_sold[candidates],
+        np.log1p(np.nan_to_num(week)),
+        np.log1p(stats.orders[candidates]),
+        popularity / (context.products.category_popularity[leaf] + 1.0),
     )
 
 
@@ -26,6 +32,9 @@ FEATURE = Feature(
         "popularity": "log(1 + decayed orders of anybody), as of the model's cutoff",
         "trend": "fast over slow order rate, as of the model's cutoff; NaN if never sold",
         "days_since_sold": "days since anybody bought it, as of the model's cutoff; NaN if never",
+        "popularity_lately": "log(1 + orders of anybody, decayed fast), as of the model's cutoff",
+        "popularity_ever": "log(1 + orders of anybody), as of the model's cutoff",
+        "popularity_in_category": "share of its leaf category's decayed orders",
     },
     reads=frozenset({"products"}),
     compute=_compute,

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from features.context import Context
-from features.definitions.base import Feature, or_else, rate_columns
+from features.definitions.base import SHORTEST_GAP_DAYS, Feature, gap_days, or_else, rate_columns
 
 
 def _compute(context: Context, candidates: NDArray[np.int32]) -> Sequence[NDArray[Any] | float]:
@@ -20,9 +20,8 @@ def _compute(context: Context, candidates: NDArray[np.int32]) -> Sequence[NDArra
     if not len(table):
         return (rate, np.zeros(candidates.size), np.zeros(candidates.size), days, days, days)
     count = or_else(table.count[row], known, 0)
-    gaps = np.maximum(table.count[row] - 1, 1)
-    gap = or_else((table.last_at[row] - table.first_at[row]) / 86_400 / gaps, known & (count > 1), np.nan)
-    due = days / np.maximum(gap, 0.5)
+    gap = gap_days(table, row, known)
+    due = days / np.maximum(gap, SHORTEST_GAP_DAYS)
     return (rate, count, count / max(1, shopper.orders), days, gap, due)
 
 

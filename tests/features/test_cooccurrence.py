@@ -30,6 +30,22 @@ def test_every_weight_equals_the_dense_formula(past: list[Bought]) -> None:
             assert np.all(np.diff(neighbours.weight[row]) <= 0)
 
 
+@given(orders())
+@settings(max_examples=60, deadline=None)
+def test_category_confidence_counts_orders_not_lines(past: list[Bought]) -> None:
+    known = history(past)
+    leaf = known.catalogue.levels.leaf
+    built = cooccurrence(known, LATE, FEATURES).leaf
+    held = np.array([[any(leaf[p] == c for p in order.products) for c in range(3)] for order in past], dtype=float)
+    np.testing.assert_allclose(built.share, held.mean(axis=0), rtol=1e-6)
+    together, n = held.T @ held, held.sum(axis=0)
+    confidence = together / (n[:, None] + FEATURES.category_shrinkage)
+    np.fill_diagonal(confidence, 0.0)
+    cart = np.array([0, 2], dtype=np.int32)
+    np.testing.assert_allclose(built.given(cart), confidence[cart].mean(axis=0), rtol=1e-5)
+    assert built.given(np.empty(0, dtype=np.int32)).tolist() == [0.0, 0.0, 0.0]
+
+
 def test_only_the_strongest_partners_are_kept() -> None:
     few = FEATURES.model_copy(update={"neighbours": 1})
     past = [Bought(START, 0, (0, 1)), Bought(START + 1, 0, (0, 1)), Bought(START + 2, 0, (0, 2))]

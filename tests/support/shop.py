@@ -21,7 +21,7 @@ SMALL: dict[str, Any] = {
     "min_free_gb": 0.0,
     "log": {"level": "warning"},
     "windows": {"test_days": 14, "target_days": 21},
-    "training": {"trees": 60, "min_data_in_leaf": 20, "threads": 1},
+    "training": {"trees": 60, "min_data_in_leaf": 20, "threads": 1, "workers": 1},
     "evaluation": {"bootstrap_samples": 200, "workers": 1},
 }
 """Settings that fit the corner shop's 120 days and a test's patience."""
