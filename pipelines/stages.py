@@ -70,7 +70,7 @@ STAGES: tuple[Stage, ...] = (
     ),
     Stage(
         name="evaluate",
-        function="training.evaluate:evaluate",
+        function="training.evaluation.stage:evaluate",
         does="compare the model with simpler arms on held-out baskets",
         seconds=50,
         upstream=("train",),
