@@ -75,7 +75,7 @@ STAGES: tuple[Stage, ...] = (
         seconds=50,
         upstream=("train",),
         settings=("windows", "evaluation"),
-        outputs=("reports/evaluation.json",),
+        outputs=("reports/evaluation.json", "reports/model_card.md", "reports/plots"),
     ),
     Stage(
         name="register",

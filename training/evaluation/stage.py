@@ -15,19 +15,21 @@ from typing import Any
 import pyarrow.parquet as pq
 
 from configs import Progress, Settings, StageReport
-from configs.home import write_json
+from configs.home import read_json, write_json
 from configs.provenance import provenance
 from features.history import History, ingest_record, load_history
 from features.store import open_store
 from features.windows import Window, cut_windows
+from training.card import model_card
 from training.dataset import states_of
 from training.evaluation.arms import Arm, arms_of
 from training.evaluation.log import log_evaluation
 from training.evaluation.metrics import CUTS, Hidden, Products
+from training.evaluation.plots import draw_all
 from training.evaluation.ranking import Work, rank_all
 from training.evaluation.report import Asked, variant_report
 from training.evaluation.slices import slicings
-from training.package import ModelPackage
+from training.package import MANIFEST, ModelPackage
 from training.protocol import HIDDEN_SHARE, Case, Variant, fingerprint, make_cases
 
 COMPARED: dict[Variant, tuple[str, ...]] = {"loo": ("hit_rate", "ndcg"), "hide30": ("hit_rate", "recall", "ndcg")}
@@ -114,10 +116,14 @@ def evaluate(settings: Settings, progress: Progress) -> StageReport:
     report["evaluated"] = log_evaluation(settings.work.reports, report)
     report["variants"] = variants
     write_json(settings.work.reports / "evaluation.json", report)
+    progress.update("drawing plots and writing the card", LOOKING)
+    plots = draw_all(report, settings.work.reports / "plots")
+    card = model_card(report, read_json(settings.work.model / MANIFEST), settings)
+    (settings.work.reports / "model_card.md").write_text(card, encoding="utf-8")
     return StageReport(
         "evaluate",
         read={"cases": sum(found["cases"] for found in variants.values())},
-        wrote={"arms": len(arms)},
+        wrote={"arms": len(arms), "plots": len(plots)},
         metrics={arm: variants["loo"]["arms"][arm]["hit_rate"] for arm in arms},
     )
 
