@@ -6,7 +6,7 @@ product statistics are the package's own, frozen at the start of the test window
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -15,9 +15,11 @@ from typing import Any
 import pyarrow.parquet as pq
 
 from configs import Progress, Settings, StageReport
+from configs.errors import DataError
 from configs.home import read_json, write_json
 from configs.provenance import provenance
 from features.history import History, ingest_record, load_history
+from features.shopper import ShopperState
 from features.store import open_store
 from features.windows import Window, cut_windows
 from training.card import model_card
@@ -35,37 +37,24 @@ from training.protocol import HIDDEN_SHARE, Case, Variant, fingerprint, make_cas
 COMPARED: dict[Variant, tuple[str, ...]] = {"loo": ("hit_rate", "ndcg"), "hide30": ("hit_rate", "recall", "ndcg")}
 """Metrics in which the model is held against each other arm; with one product hidden, recall is the hit rate."""
 
-LOOKING = 0.92
-"""Share of the stage that ranking and judging take; plots and the card are the rest."""
-
 
 @dataclass(frozen=True)
 class Judge:
-    """What both variants share."""
+    """What all variants share; `state` is by order, since a variant only hides another part of the same baskets."""
 
     settings: Settings
     history: History
     package: ModelPackage
     arms: Mapping[str, Arm]
     channel: Mapping[str, str]
-    window: Window
+    state: Mapping[int, ShopperState]
 
-    def report(self, variant: Variant, share: float, tell: Callable[[str, float], None]) -> dict[str, Any]:
-        """Return the figures of one variant; `tell` hears what is being done and the finished share of it."""
+    def report(self, variant: Variant, cases: Sequence[Case], tell: Callable[[float], None]) -> dict[str, Any]:
+        """Return the figures of one variant's cases; `tell` hears the finished share of ranking them."""
         settings, history, package = self.settings, self.history, self.package
-        cases = make_cases(
-            history,
-            self.window,
-            hidden_share=share,
-            min_products=settings.windows.min_basket_products,
-            seed=settings.windows.seed,
-        )
-        tell(f"{variant}: joining shopper states", 0.0)
-        states = states_of(settings, open_store(settings), history, cases)
-        k = settings.evaluation.k
+        states, k = [self.state[case.order] for case in cases], settings.evaluation.k
         work = Work(self.arms, package.matrix, package.candidates, cases, states, max(k, *CUTS), k)
-        shown = rank_all(work, settings.evaluation.workers, lambda done: tell(f"{variant}: ranking cases", 0.9 * done))
-        tell(f"{variant}: judging", 0.9)
+        shown = rank_all(work, settings.evaluation.workers, tell)
         asked = Asked(
             Hidden.of(cases),
             history.shopper[[case.order for case in cases]],
@@ -76,13 +65,10 @@ class Judge:
         )
         groups = {}
         if variant == "loo":  # with several hidden products a case belongs to several groups
-            groups = slicings(
-                history, cases, states, package.matrix.stats, channels=self._channels(cases), as_of=package.as_of
-            )
+            channels = [self.channel[history.order_ids[case.order]] for case in cases]
+            stats, as_of = package.matrix.stats, package.as_of
+            groups = slicings(history, cases, states, stats, channels=channels, as_of=as_of)
         return {"fingerprint": fingerprint(history, cases)} | variant_report(asked, shown, groups, COMPARED[variant])
-
-    def _channels(self, cases: list[Case]) -> list[str]:
-        return [self.channel[self.history.order_ids[case.order]] for case in cases]
 
 
 def evaluate(settings: Settings, progress: Progress) -> StageReport:
@@ -90,6 +76,7 @@ def evaluate(settings: Settings, progress: Progress) -> StageReport:
 
     Raises:
         NotBuiltError: data, features or a package have not been built.
+        DataError: no basket of the test window is large enough to hide a part of it.
         ConfigError: the settings name a baseline that there is not.
     """
     record = ingest_record(settings.work.data)
@@ -99,14 +86,19 @@ def evaluate(settings: Settings, progress: Progress) -> StageReport:
     package = ModelPackage.load(settings.work.model)
     progress.update("fitting baselines", 0.02)
     arms = arms_of(package, history, settings.evaluation.baselines)
-    judge = Judge(settings, history, package, arms, _channel_of(settings.work.data), window)
+    cases = {variant: _cases(settings, history, window, share) for variant, share in HIDDEN_SHARE.items()}
+    progress.update("joining shopper states", 0.05)
+    orders = cases["loo"]
+    states = states_of(settings, open_store(settings), history, orders)
+    state = {case.order: found for case, found in zip(orders, states, strict=True)}
+    judge = Judge(settings, history, package, arms, _channel_of(settings.work.data), state)
     variants: dict[str, Any] = {}
-    for done, (variant, share) in enumerate(HIDDEN_SHARE.items()):
+    for done, variant in enumerate(cases):
 
-        def tell(message: str, within: float, done: int = done) -> None:
-            progress.update(message, LOOKING * (done + within) / len(HIDDEN_SHARE))
+        def tell(share: float, variant: Variant = variant, done: int = done) -> None:
+            progress.update(f"{variant}: ranking cases", 0.2 + 0.75 * (done + share) / len(cases))
 
-        variants[variant] = judge.report(variant, share, tell)
+        variants[variant] = judge.report(variant, cases[variant], tell)
     report = provenance("tillwise evaluate", record["fingerprint"])
     report |= {
         "model_version": package.version,
@@ -116,7 +108,7 @@ def evaluate(settings: Settings, progress: Progress) -> StageReport:
     report["evaluated"] = log_evaluation(settings.work.reports, report)
     report["variants"] = variants
     write_json(settings.work.reports / "evaluation.json", report)
-    progress.update("drawing plots and writing the card", LOOKING)
+    progress.update("drawing plots and writing the card", 0.95)
     plots = draw_all(report, settings.work.reports / "plots")
     card = model_card(report, read_json(settings.work.model / MANIFEST), settings)
     (settings.work.reports / "model_card.md").write_text(card, encoding="utf-8")
@@ -126,6 +118,17 @@ def evaluate(settings: Settings, progress: Progress) -> StageReport:
         wrote={"arms": len(arms), "plots": len(plots)},
         metrics={arm: variants["loo"]["arms"][arm]["hit_rate"] for arm in arms},
     )
+
+
+def _cases(settings: Settings, history: History, window: Window, share: float) -> list[Case]:
+    least = settings.windows.min_basket_products
+    cases = make_cases(history, window, hidden_share=share, min_products=least, seed=settings.windows.seed)
+    if not cases:
+        raise DataError(
+            f"No basket of the test window holds {least} products: bring more orders, lengthen "
+            "TILLWISE_WINDOWS__TEST_DAYS or lower TILLWISE_WINDOWS__MIN_BASKET_PRODUCTS."
+        )
+    return cases
 
 
 def _channel_of(data: Path) -> dict[str, str]:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import io
 import json
 import re
-import shutil
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +12,7 @@ import numpy as np
 import pytest
 from rich.console import Console
 
-from configs import Settings, SilentProgress
+from configs import Settings, SilentProgress, TillwiseError
 from configs.errors import ConfigError
 from features.context import Context, ProductMatrix
 from features.definitions import COLUMNS
@@ -66,7 +65,7 @@ def test_every_arm_has_every_metric_with_its_interval_around_it(report: dict[str
             assert figures["hit_rate"] == figures["hit_rate@10"]
 
 
-def test_no_arm_finds_more_than_there_are_candidates_or_paired_twice(report: dict[str, Any]) -> None:
+def test_no_ranking_finds_more_than_the_candidates_hold(report: dict[str, Any]) -> None:
     for variant, result in report["variants"].items():
         found = result["candidates"]
         assert result["arms"]["model"]["recall@20"]["value"] <= found["recall"] <= 1
@@ -83,20 +82,6 @@ def test_slices_hold_all_cases(report: dict[str, Any]) -> None:
     for groups in result["slices"].values():
         assert sum(group["cases"] for group in groups.values()) == result["cases"]
     assert report["variants"]["hide30"]["slices"] == {}
-
-
-def test_each_look_at_the_test_window_is_counted(built_shop: Settings, tmp_path: Path) -> None:
-    for part in ("data", "features", "model"):
-        (tmp_path / part).symlink_to(built_shop.work.root / part)
-    settings = Settings(**(built_shop.model_dump() | {"home": tmp_path}))
-    counts = []
-    for _ in range(2):
-        evaluate(settings, QUIET)
-        counts.append(json.loads((tmp_path / "reports" / "evaluation.json").read_text())["evaluated"])
-    assert counts == [1, 2]
-    lines = [json.loads(line) for line in (tmp_path / "reports" / "evaluations.jsonl").read_text().splitlines()]
-    assert [line["made_by"] for line in lines] == ["tillwise evaluate"] * 2
-    assert lines[0]["window"] == lines[1]["window"]
 
 
 def test_looks_at_other_models_and_windows_do_not_count_and_half_a_line_does_no_harm(tmp_path: Path) -> None:
@@ -184,10 +169,37 @@ def test_the_table_fits_a_terminal_of_eighty_characters(report: dict[str, Any]) 
     assert f"{figures['paired']['popularity']['hit_rate']['difference']:+.3f}".replace("+0", "+") in text
 
 
-def test_the_stage_refuses_an_unknown_baseline_before_it_ranks(built_shop: Settings, tmp_path: Path) -> None:
+@pytest.fixture
+def copy(built_shop: Settings, tmp_path: Path) -> Path:
+    """A work folder with a model that was never evaluated."""
     for part in ("data", "features", "model"):
-        shutil.copytree(built_shop.work.root / part, tmp_path / part)
-    changed = {"home": tmp_path, "evaluation": built_shop.evaluation.model_dump() | {"baselines": ["magic"]}}
-    with pytest.raises(ConfigError, match="magic"):
-        evaluate(Settings(**(built_shop.model_dump() | changed)), QUIET)
-    assert not (tmp_path / "reports").exists()
+        (tmp_path / part).symlink_to(built_shop.work.root / part)
+    return tmp_path
+
+
+@pytest.mark.parametrize(
+    ("section", "change", "says"),
+    [
+        ("evaluation", {"baselines": ["magic"]}, "'magic'"),
+        ("windows", {"min_basket_products": 99}, "holds 99 products"),
+    ],
+)
+def test_settings_that_leave_nothing_to_compare_are_refused_in_a_sentence(
+    built_shop: Settings, copy: Path, section: str, change: dict[str, Any], says: str
+) -> None:
+    whole = built_shop.model_dump() | {"home": copy}
+    with pytest.raises(TillwiseError, match=says):
+        evaluate(Settings(**(whole | {section: whole[section] | change})), QUIET)
+    assert not (copy / "reports").exists()
+
+
+def test_each_look_at_the_test_window_is_counted(built_shop: Settings, copy: Path) -> None:
+    settings = Settings(**(built_shop.model_dump() | {"home": copy}))
+    counts = []
+    for _ in range(2):
+        evaluate(settings, QUIET)
+        counts.append(json.loads((copy / "reports" / "evaluation.json").read_text())["evaluated"])
+    assert counts == [1, 2]
+    lines = [json.loads(line) for line in (copy / "reports" / "evaluations.jsonl").read_text().splitlines()]
+    assert [line["made_by"] for line in lines] == ["tillwise evaluate"] * 2
+    assert lines[0]["window"] == lines[1]["window"]
