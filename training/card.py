@@ -12,6 +12,7 @@ from typing import Any
 
 from configs import Settings
 from features.definitions import FEATURES
+from training.evaluation.significance import FLIPS
 
 VARIANTS = {"loo": "one product of each basket hidden", "hide30": "30 % of each basket hidden"}
 METRICS = {
@@ -39,8 +40,7 @@ GROUPINGS = {
     "shopper": "shopper, to the model",
 }
 USE = """\
-Ranking add-on products for a shopper who is about to pay, given the live cart and earlier orders. The scores order
-products within one answer; they are not probabilities, and two answers' scores cannot be compared. It is not meant for
+Ranking add-on products for a shopper who is about to pay, given the live cart and earlier orders. It is not meant for
 setting prices, for judging shoppers, or for products that need advice (medicines, age-restricted goods) without rules
 in front of it."""
 LIMITS = """\
@@ -63,7 +63,7 @@ def model_card(evaluation: Mapping[str, Any], manifest: Mapping[str, Any], setti
     """
     sections = {
         f"Model {manifest['version']}": _identity(evaluation, manifest),
-        "Intended use": [USE],
+        "Intended use": [USE, *_scores(evaluation["variants"]["loo"]["calibration"])],
         "What it was trained on": _training(manifest, settings),
         "Candidates": _candidates(evaluation["variants"]),
         "How good it is": _quality(evaluation),
@@ -92,6 +92,16 @@ def _identity(evaluation: Mapping[str, Any], manifest: Mapping[str, Any]) -> lis
         ("looks at the test window", f"{evaluation['evaluated']} with this model so far"),
     ]
     return [_table(("", ""), rows)]
+
+
+def _scores(calibration: Mapping[str, Any]) -> Iterator[str]:
+    if "model" not in calibration:
+        yield "Its scores order the products of one answer: they are no probabilities, and compare with no other answer's."
+    for arm, found in calibration.items():
+        yield (
+            f"{_plain(arm)}: the probabilities of {found['pairs']:,} products shown are off by {found['ece']:.4f} on "
+            "average (expected calibration error, see plots/reliability.png)."
+        )
 
 
 def _training(manifest: Mapping[str, Any], settings: Settings) -> list[str]:
@@ -141,6 +151,7 @@ def _quality(evaluation: Mapping[str, Any]) -> Iterator[str]:
         ]
         title = f"{VARIANTS.get(variant, variant)}: {result['cases']:,} baskets of {result['shoppers']:,} shoppers"
         yield f"**{title[0].upper()}{title[1:]}**\n\n" + _table(("", *map(_plain, arms)), rows)
+    yield "![hit rate by arm](plots/hit_rate_by_arm.png)"
 
 
 def _paired(evaluation: Mapping[str, Any]) -> list[str]:
@@ -150,7 +161,10 @@ def _paired(evaluation: Mapping[str, Any]) -> list[str]:
         for arm, metrics in result["paired"].items()
         for metric, found in metrics.items()
     ]
-    text = "The model less each other arm on the same baskets; p by sign flips over shoppers, adjusted after Holm."
+    text = (
+        f"The model less each other arm on the same baskets; p by {FLIPS:,} sign flips over shoppers, adjusted after "
+        "Holm."
+    )
     return [text, _table(("", "arm", "metric", "difference", "relative", "p"), rows)]
 
 

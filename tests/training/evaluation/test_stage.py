@@ -20,6 +20,7 @@ from features.history import History, load_history
 from features.shopper import ShopperState
 from pipelines.evaluation_table import evaluation_table
 from training.candidates import GENERATORS, eligible
+from training.card import model_card
 from training.evaluation.arms import Arm, arms_of
 from training.evaluation.log import log_evaluation
 from training.evaluation.metrics import Hidden
@@ -157,6 +158,18 @@ def test_the_card_tells_the_versions_the_figures_and_every_feature(
     assert [column for column in COLUMNS if f"| `{column}` |" not in card] == []
     for table in re.findall(r"(?:^\|.*\n)+", card, flags=re.MULTILINE):
         assert len({len(re.findall(r"(?<!\\)\|", line)) for line in table.splitlines()}) == 1
+
+
+def test_the_card_calls_scores_probabilities_only_when_they_were_checked(
+    built_shop: Settings, report: dict[str, Any]
+) -> None:
+    manifest = json.loads((built_shop.work.model / "manifest.json").read_text())
+    checked = {"model": {"pairs": 1_000, "ece": 0.0123, "curve": []}}
+    loo = report["variants"]["loo"] | {"calibration": checked}
+    honest = model_card(report | {"variants": report["variants"] | {"loo": loo}}, manifest, built_shop)
+    assert "1,000 products shown are off by 0.0123" in honest
+    assert "no probabilities" not in honest
+    assert "no probabilities" in model_card(report, manifest, built_shop)
 
 
 def test_the_table_fits_a_terminal_of_eighty_characters(report: dict[str, Any]) -> None:
