@@ -96,7 +96,7 @@ def _identity(evaluation: Mapping[str, Any], manifest: Mapping[str, Any]) -> lis
 
 def _scores(calibration: Mapping[str, Any]) -> Iterator[str]:
     if "model" not in calibration:
-        yield "Its scores order the products of one answer: they are no probabilities, and compare with no other answer's."
+        yield "Scores order the products of one answer; they are no probabilities and do not compare across answers."
     for arm, found in calibration.items():
         yield (
             f"{_plain(arm)}: the probabilities of {found['pairs']:,} products shown are off by {found['ece']:.4f} on "
