@@ -114,6 +114,7 @@ class EvaluationSettings(Section):
     k: int = Field(ge=1, description="length of the list that is judged")
     bootstrap_samples: int = Field(ge=100, description="resamples of shoppers behind each 95 % interval")
     workers: int = Field(ge=0, description="processes that rank cases; 0: one per core")
+    baselines: tuple[str, ...] = Field(description="further ways to rank that are fitted and compared, by name")
 
 
 class RegistrySettings(Section):

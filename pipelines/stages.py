@@ -70,12 +70,12 @@ STAGES: tuple[Stage, ...] = (
     ),
     Stage(
         name="evaluate",
-        function="training.evaluate:evaluate",
+        function="training.evaluation.stage:evaluate",
         does="compare the model with simpler arms on held-out baskets",
         seconds=50,
         upstream=("train",),
         settings=("windows", "evaluation"),
-        outputs=("reports/evaluation.json",),
+        outputs=("reports/evaluation.json", "reports/model_card.md", "reports/plots"),
     ),
     Stage(
         name="register",

@@ -17,6 +17,7 @@ from configs import Progress, Settings, StageReport
 from configs.errors import NotBuiltError, PackageError, PromotionError
 from configs.home import read_json
 from configs.provenance import code_revision
+from training.evaluation.scalars import scalars
 from training.package import MANIFEST, ModelPackage
 
 if TYPE_CHECKING:
@@ -25,6 +26,8 @@ if TYPE_CHECKING:
 
 PACKAGE = "package"
 CHAMPION = "champion"
+CARD, PLOTS = "model_card.md", "plots"
+"""What `evaluate` leaves beside `evaluation.json`, and a run keeps with it."""
 
 
 def register(settings: Settings, progress: Progress) -> StageReport:
@@ -159,6 +162,7 @@ def _find(client: MlflowClient, settings: Settings, package: str) -> ModelVersio
 
 
 def _log(client: MlflowClient, settings: Settings, package: ModelPackage, evaluation: dict[str, Any]) -> ModelVersion:
+    from mlflow.entities import Metric
     from mlflow.exceptions import MlflowException
 
     experiment = client.get_experiment_by_name(settings.registry.experiment)
@@ -178,11 +182,15 @@ def _log(client: MlflowClient, settings: Settings, package: ModelPackage, evalua
     tags = {"data": package.data, "code": code_revision(), "package": package.version, "as_of": str(package.as_of)}
     for key, value in tags.items():
         client.set_tag(run_id, key, value)
-    for variant, result in evaluation["variants"].items():
-        for arm, metrics in result["arms"].items():
-            for metric, figures in metrics.items():
-                client.log_metric(run_id, f"{variant}.{arm}.{metric}", figures["value"])
+    now = int(datetime.now(UTC).timestamp() * 1_000)
+    metrics = [Metric(name, value, now, 0) for name, value in scalars(evaluation).items()]
+    client.log_batch(run_id, metrics=metrics)
     client.log_dict(run_id, evaluation, "evaluation.json")
+    for path in (settings.work.reports / CARD, settings.work.reports / PLOTS):
+        if path.is_dir():
+            client.log_artifacts(run_id, str(path), path.name)
+        elif path.exists():
+            client.log_artifact(run_id, str(path))
     client.log_artifacts(run_id, str(settings.work.model), PACKAGE)
     try:
         client.create_registered_model(settings.registry.model_name)

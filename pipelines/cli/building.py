@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from configs import load_settings
+from configs.home import read_json
 from pipelines.cli.output import Json, console_for, print_json
 
 Force = Annotated[bool, typer.Option("--force", help="Run the stage again even if nothing it depends on changed.")]
@@ -38,11 +39,16 @@ def train(force: Force = False, as_json: Json = False) -> None:
 
 
 def evaluate(force: Force = False, as_json: Json = False) -> None:
-    """Compare the model with popularity and frequently-bought-together on held-out baskets.
+    """Compare the model with simpler ways to recommend on held-out baskets, and show the table.
 
-    Brings the model up to date first. The result lies in var/reports/evaluation.json.
+    Brings the model up to date first. The result lies in var/reports: evaluation.json, model_card.md and plots.
     """
+    from pipelines.evaluation_table import evaluation_table
+
     _build("evaluate", force, as_json)
+    if not as_json:
+        report = read_json(load_settings().work.reports / "evaluation.json")
+        console_for(as_json).print(evaluation_table(report))
 
 
 def register(force: Force = False, as_json: Json = False) -> None:

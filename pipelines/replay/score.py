@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from training.metrics import mean_with_interval
+from training.evaluation.significance import mean_with_interval
 
 
 @dataclass

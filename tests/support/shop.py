@@ -10,7 +10,7 @@ import pytest
 from configs import Settings, SilentProgress, StageReport, load_settings
 from features.data.ingest import ingest
 from features.offline import build_features
-from training.evaluate import evaluate
+from training.evaluation.stage import evaluate
 from training.gbm import train_gbm
 from training.package import ModelPackage
 

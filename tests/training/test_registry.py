@@ -40,6 +40,9 @@ def test_registering_twice_makes_one_version(shop: Settings, package: ModelPacka
     run = registry_client(shop).search_model_versions("")[0].run_id
     logged = registry_client(shop).get_run(run).data
     assert logged.metrics["loo.model.hit_rate"] > 0
+    assert logged.metrics["loo.popularity.lead_hit_rate"] > 0
+    kept = {item.path for item in registry_client(shop).list_artifacts(run)}
+    assert {"evaluation.json", "model_card.md", "plots", "package"} <= kept
     assert logged.tags["data"] == package.data
     assert logged.params["training.trees"] == str(shop.training.trees)
 

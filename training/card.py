@@ -1,0 +1,221 @@
+"""The model card: what a model is, what it was made from, how good it is and where it is not, generated from its run.
+
+Form: Mitchell et al. 2019, "Model Cards for Model Reporting" (FAccT). Every figure is read from `evaluation.json` or
+the package's manifest; the words around them are the same for every model.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+from configs import Settings
+from features.definitions import FEATURES
+from training.evaluation.significance import FLIPS
+
+VARIANTS = {"loo": "one product of each basket hidden", "hide30": "30 % of each basket hidden"}
+METRICS = {
+    "hit_rate": "hit rate",
+    "recall": "recall",
+    "ndcg": "NDCG",
+    "mrr": "MRR",
+    "value_weighted": "value-weighted hit rate",
+    "coverage": "catalogue coverage",
+    "novelty": "novelty, bits",
+    "diversity": "diversity",
+    "price_shown": "mean price shown",
+}
+SHARES = {"coverage": ".2%"}
+"""Metrics that read better in another form than three decimals."""
+
+GROUPINGS = {
+    "repeat": "hidden product, to the shopper",
+    "cart_size": "products in the cart",
+    "history_length": "orders before",
+    "segment": "segment of the shopper",
+    "category": "top-level category of the hidden product",
+    "channel": "channel",
+    "product": "hidden product, to the model",
+    "shopper": "shopper, to the model",
+}
+USE = """\
+Ranking add-on products for a shopper who is about to pay, given the live cart and earlier orders. It is not meant for
+setting prices, for judging shoppers, or for products that need advice (medicines, age-restricted goods) without rules
+in front of it."""
+LIMITS = """\
+- A product that nobody had bought when the model was made is recommended to nobody but shoppers who have bought it
+  since.
+- A hidden product of a real basket stands for "what the shopper would have taken". Whether a recommendation changes
+  what is bought is not measured by it: that needs an experiment.
+- The order in which products entered the cart is unknown in the data: the visible part of a basket is a random part.
+- Nobody was shown these lists, so nothing here speaks of clicks, fatigue or position.
+- Intervals tell of other shoppers in the same weeks, not of other weeks.
+- Product statistics are as of the cutoff, and age until the next model."""
+
+
+def model_card(evaluation: Mapping[str, Any], manifest: Mapping[str, Any], settings: Settings) -> str:
+    """Return the card of an evaluated package as Markdown.
+
+    Args:
+        evaluation: content of `evaluation.json`. manifest: of the package it judges.
+        settings: that the package was trained and evaluated with.
+    """
+    sections = {
+        f"Model {manifest['version']}": _identity(evaluation, manifest),
+        "Intended use": [USE, *_scores(evaluation["variants"]["loo"]["calibration"])],
+        "What it was trained on": _training(manifest, settings),
+        "Candidates": _candidates(evaluation["variants"]),
+        "How good it is": _quality(evaluation),
+        "Against the other arms": _paired(evaluation),
+        "Where it is better and worse": _slices(evaluation),
+        "Limits and known gaps": [LIMITS],
+        "Features": _features(),
+    }
+    parts = [
+        f"{'#' * (1 if place == 0 else 2)} {title}\n\n" + "\n\n".join(body)
+        for place, (title, body) in enumerate(sections.items())
+    ]
+    return "\n\n".join(parts) + "\n"
+
+
+def _identity(evaluation: Mapping[str, Any], manifest: Mapping[str, Any]) -> list[str]:
+    rows = [
+        ("kind", "LightGBM LambdaRank over generated candidates"),
+        ("knows orders before", _moment(manifest["as_of"])),
+        ("data", f"`{manifest['data'][:16]}`"),
+        ("code", f"`{evaluation['code']}`"),
+        (
+            "evaluated",
+            f"{evaluation['at']}, on orders from {evaluation['window']['start']} to {evaluation['window']['end']}",
+        ),
+        ("looks at the test window", f"{evaluation['evaluated']} with this model so far"),
+    ]
+    return [_table(("", ""), rows)]
+
+
+def _scores(calibration: Mapping[str, Any]) -> Iterator[str]:
+    if "model" not in calibration:
+        yield "Scores order the products of one answer; they are no probabilities and do not compare across answers."
+    for arm, found in calibration.items():
+        yield (
+            f"{_plain(arm)}: the probabilities of {found['pairs']:,} products shown are off by {found['ece']:.4f} on "
+            "average (expected calibration error, see plots/reliability.png)."
+        )
+
+
+def _training(manifest: Mapping[str, Any], settings: Settings) -> list[str]:
+    windows, training = settings.windows, settings.training
+    days = windows.folds * windows.target_days
+    text = (
+        f"Baskets of at least {windows.min_basket_products} products from the {days} days before the cutoff, in "
+        f"{windows.folds} folds of {windows.target_days} days, at most {training.max_cases:,} of them. Of each, "
+        f"{training.hidden_share:.0%} was hidden; the candidates that were in the hidden part are the positive "
+        "examples. Shopper states are those just before each basket, product statistics those at the start of its "
+        f"fold. {training.validation_share:.0%} of the shoppers only steered when training stopped. The "
+        f"{windows.test_days} days after the cutoff were not used."
+    )
+    limits = ", ".join(f"{name} {limit}" for name, limit in manifest["candidates"].items())
+    return [text, f"Most candidates by generator: {limits}."]
+
+
+def _candidates(variants: Mapping[str, Any]) -> list[str]:
+    rows: list[Sequence[str]] = []
+    for variant, result in variants.items():
+        found = result["candidates"]
+        rows.append(
+            (VARIANTS.get(variant, variant), "all together", f"{found['mean']:.0f}", _share(found["recall"]), "")
+        )
+        rows += [
+            ("", _plain(name), f"{one['mean']:.0f}", _share(one["recall"]), _share(one["only"]))
+            for name, one in found["by_generator"].items()
+        ]
+    head = ("", "generator", "mean size", "hidden products found", "by it alone")
+    return [
+        "What is no candidate cannot be recommended: the first line of each block is the ceiling.",
+        _table(head, rows),
+    ]
+
+
+def _quality(evaluation: Mapping[str, Any]) -> Iterator[str]:
+    yield (
+        f"Lists of {evaluation['k']}, the whole catalogue, all hidden products counted; 95 % intervals by bootstrap "
+        "over shoppers."
+    )
+    for variant, result in evaluation["variants"].items():
+        arms = result["arms"]
+        rows = [
+            (name, *(_figure(figures[metric], SHARES.get(metric, ".3f")) for figures in arms.values()))
+            for metric, name in METRICS.items()
+            if all(metric in figures for figures in arms.values())
+        ]
+        title = f"{VARIANTS.get(variant, variant)}: {result['cases']:,} baskets of {result['shoppers']:,} shoppers"
+        yield f"**{title[0].upper()}{title[1:]}**\n\n" + _table(("", *map(_plain, arms)), rows)
+    yield "![hit rate by arm](plots/hit_rate_by_arm.png)"
+
+
+def _paired(evaluation: Mapping[str, Any]) -> list[str]:
+    rows = [
+        (VARIANTS.get(variant, variant), _plain(arm), METRICS.get(metric, metric), *_lead(found))
+        for variant, result in evaluation["variants"].items()
+        for arm, metrics in result["paired"].items()
+        for metric, found in metrics.items()
+    ]
+    text = (
+        f"The model less each other arm on the same baskets; p by {FLIPS:,} sign flips over shoppers, adjusted after "
+        "Holm."
+    )
+    return [text, _table(("", "arm", "metric", "difference", "relative", "p"), rows)]
+
+
+def _slices(evaluation: Mapping[str, Any]) -> Iterator[str]:
+    result = evaluation["variants"]["loo"]
+    yield f"Hit rate at {evaluation['k']}, one product hidden. Few cases make wide intervals: read those with care."
+    for name, groups in result["slices"].items():
+        rows = [
+            (label, f"{group['cases']:,}", *(_figure(figure) for figure in group["hit_rate"].values()))
+            for label, group in groups.items()
+        ]
+        yield _table((GROUPINGS.get(name, name), "cases", *map(_plain, result["arms"])), rows)
+
+
+def _features() -> list[str]:
+    rows = [
+        (f"`{column}`", meaning, ", ".join(sorted(feature.reads)))
+        for feature in FEATURES
+        for column, meaning in feature.columns.items()
+    ]
+    return [_table(("column", "meaning", "reads"), rows)]
+
+
+def _lead(found: Mapping[str, Any]) -> tuple[str, str, str]:
+    difference = _figure({"value": found["difference"], "ci95": found["ci95"]}, "+.3f")
+    relative = _figure({"value": found["relative"], "ci95": found["relative_ci95"]}, "+.0%")
+    return difference, relative, f"{found['p_holm']:.4f}"
+
+
+def _figure(figure: Mapping[str, Any], form: str = ".3f") -> str:
+    if figure["value"] is None:
+        return "–"
+    text = format(figure["value"], form)
+    bounds = figure.get("ci95")
+    if bounds is None or None in bounds:
+        return text
+    return f"{text} [{bounds[0]:{form}}, {bounds[1]:{form}}]"
+
+
+def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    lines = [head, ["---"] * len(head), *rows]
+    return "\n".join("| " + " | ".join(cell.replace("|", "\\|") for cell in line) + " |" for line in lines)
+
+
+def _share(value: float) -> str:
+    return f"{value:.1%}"
+
+
+def _plain(name: str) -> str:
+    return name.replace("_", " ")
+
+
+def _moment(seconds: int) -> str:
+    return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="seconds")

@@ -1,0 +1,140 @@
+"""Stage `evaluate`: the packaged model against other ways to rank, on the same held-out cases.
+
+The package's arms rank through `Recommender`, the code that serves. Shopper states are those just before each basket;
+product statistics are the package's own, frozen at the start of the test window.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pyarrow.parquet as pq
+
+from configs import Progress, Settings, StageReport
+from configs.errors import DataError
+from configs.home import read_json, write_json
+from configs.provenance import provenance
+from features.history import History, ingest_record, load_history
+from features.shopper import ShopperState
+from features.store import open_store
+from features.windows import Window, cut_windows
+from training.card import model_card
+from training.dataset import states_of
+from training.evaluation.arms import Arm, arms_of
+from training.evaluation.log import log_evaluation
+from training.evaluation.metrics import CUTS, Hidden, Products
+from training.evaluation.plots import draw_all
+from training.evaluation.ranking import Work, rank_all
+from training.evaluation.report import Asked, variant_report
+from training.evaluation.slices import slicings
+from training.package import MANIFEST, ModelPackage
+from training.protocol import HIDDEN_SHARE, Case, Variant, fingerprint, make_cases
+
+COMPARED: dict[Variant, tuple[str, ...]] = {"loo": ("hit_rate", "ndcg"), "hide30": ("hit_rate", "recall", "ndcg")}
+"""Metrics in which the model is held against each other arm; with one product hidden, recall is the hit rate."""
+
+
+@dataclass(frozen=True)
+class Judge:
+    """What all variants share; `state` is by order, since a variant only hides another part of the same baskets."""
+
+    settings: Settings
+    history: History
+    package: ModelPackage
+    arms: Mapping[str, Arm]
+    channel: Mapping[str, str]
+    state: Mapping[int, ShopperState]
+
+    def report(self, variant: Variant, cases: Sequence[Case], tell: Callable[[float], None]) -> dict[str, Any]:
+        """Return the figures of one variant's cases; `tell` hears the finished share of ranking them."""
+        settings, history, package = self.settings, self.history, self.package
+        states, k = [self.state[case.order] for case in cases], settings.evaluation.k
+        work = Work(self.arms, package.matrix, package.candidates, cases, states, max(k, *CUTS), k)
+        shown = rank_all(work, settings.evaluation.workers, tell)
+        asked = Asked(
+            Hidden.of(cases),
+            history.shopper[[case.order for case in cases]],
+            Products.of(package.matrix),
+            k,
+            settings.evaluation.bootstrap_samples,
+            settings.windows.seed,
+        )
+        groups = {}
+        if variant == "loo":  # with several hidden products a case belongs to several groups
+            channels = [self.channel[history.order_ids[case.order]] for case in cases]
+            stats, as_of = package.matrix.stats, package.as_of
+            groups = slicings(history, cases, states, stats, channels=channels, as_of=as_of)
+        return {"fingerprint": fingerprint(history, cases)} | variant_report(asked, shown, groups, COMPARED[variant])
+
+
+def evaluate(settings: Settings, progress: Progress) -> StageReport:
+    """Judge the newest package on the test window; write `evaluation.json`, plots and the model card.
+
+    Raises:
+        NotBuiltError: data, features or a package have not been built.
+        DataError: no basket of the test window is large enough to hide a part of it.
+        ConfigError: the settings name a baseline that there is not.
+    """
+    record = ingest_record(settings.work.data)
+    progress.update("reading history", 0.0)
+    history = load_history(settings.work.data)
+    window = cut_windows(history, record["timezone"], settings.windows).test
+    package = ModelPackage.load(settings.work.model)
+    progress.update("fitting baselines", 0.02)
+    arms = arms_of(package, history, settings.evaluation.baselines)
+    cases = {variant: _cases(settings, history, window, share) for variant, share in HIDDEN_SHARE.items()}
+    progress.update("joining shopper states", 0.05)
+    orders = cases["loo"]
+    states = states_of(settings, open_store(settings), history, orders)
+    state = {case.order: found for case, found in zip(orders, states, strict=True)}
+    judge = Judge(settings, history, package, arms, _channel_of(settings.work.data), state)
+    variants: dict[str, Any] = {}
+    for done, variant in enumerate(cases):
+
+        def tell(share: float, variant: Variant = variant, done: int = done) -> None:
+            progress.update(f"{variant}: ranking cases", 0.2 + 0.75 * (done + share) / len(cases))
+
+        variants[variant] = judge.report(variant, cases[variant], tell)
+    report = provenance("tillwise evaluate", record["fingerprint"])
+    report |= {
+        "model_version": package.version,
+        "k": settings.evaluation.k,
+        "window": {"start": _moment(window.start), "end": _moment(window.end)},
+    }
+    report["evaluated"] = log_evaluation(settings.work.reports, report)
+    report["variants"] = variants
+    write_json(settings.work.reports / "evaluation.json", report)
+    progress.update("drawing plots and writing the card", 0.95)
+    plots = draw_all(report, settings.work.reports / "plots")
+    card = model_card(report, read_json(settings.work.model / MANIFEST), settings)
+    (settings.work.reports / "model_card.md").write_text(card, encoding="utf-8")
+    return StageReport(
+        "evaluate",
+        read={"cases": sum(found["cases"] for found in variants.values())},
+        wrote={"arms": len(arms), "plots": len(plots)},
+        metrics={arm: variants["loo"]["arms"][arm]["hit_rate"] for arm in arms},
+    )
+
+
+def _cases(settings: Settings, history: History, window: Window, share: float) -> list[Case]:
+    least = settings.windows.min_basket_products
+    cases = make_cases(history, window, hidden_share=share, min_products=least, seed=settings.windows.seed)
+    if not cases:
+        raise DataError(
+            f"No basket of the test window holds {least} products: bring more orders, lengthen "
+            "TILLWISE_WINDOWS__TEST_DAYS or lower TILLWISE_WINDOWS__MIN_BASKET_PRODUCTS."
+        )
+    return cases
+
+
+def _channel_of(data: Path) -> dict[str, str]:
+    orders = pq.read_table(data / "orders.parquet", columns=["order_id", "channel"])
+    return dict(zip(orders["order_id"].to_pylist(), orders["channel"].to_pylist(), strict=True))
+
+
+def _moment(seconds: int) -> str:
+    return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="seconds")
