@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import multiprocessing
-import os
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,10 +14,8 @@ from features.shopper import ShopperState
 from training.candidates import GENERATORS, eligible, generate
 from training.evaluation.arms import Arm
 from training.evaluation.metrics import Floats, Lists
+from training.parallel import chunks_of, map_in_processes
 from training.protocol import Case
-
-CHUNK = 200
-Part = TypeVar("Part")
 
 
 @dataclass(frozen=True)
@@ -74,9 +69,9 @@ def rank_all(work: Work, workers: int, tell: Callable[[float], None]) -> Shown:
     Args:
         work: at least one case. workers: processes; 0 is one per core. tell: told the finished share.
     """
-    chunks = [range(start, min(start + CHUNK, len(work.cases))) for start in range(0, len(work.cases), CHUNK)]
+    chunks = chunks_of(len(work.cases))
     parts = []
-    for part in _map_in_processes(lambda chunk: _rank_chunk(work, chunk), chunks, workers):
+    for part in map_in_processes(lambda chunk: _rank_chunk(work, chunk), chunks, workers):
         parts.append(part)
         tell(len(parts) / len(chunks))
     return Shown(
@@ -117,18 +112,3 @@ def _rank_chunk(work: Work, chunk: range) -> Shown:
         hidden.append(np.stack([np.isin(case.hidden, rows) for rows in sets], axis=1))
     found = Found(np.array(size, dtype=np.int32), np.concatenate(hidden))
     return Shown({name: Lists(rows) for name, rows in lists.items()}, probability, found)
-
-
-_task: Callable[[Any], Any]
-
-
-def _map_in_processes(do: Callable[[range], Part], chunks: Sequence[range], workers: int) -> Iterator[Part]:
-    """Yield `do` of each chunk in order, from forked processes that inherit everything `do` holds on to."""
-    global _task  # noqa: PLW0603 - inherited by fork: sending states through a pipe would cost more than ranking
-    _task = do
-    with multiprocessing.get_context("fork").Pool(workers or os.cpu_count() or 1) as pool:
-        yield from pool.imap(_call_task, chunks)
-
-
-def _call_task(chunk: range) -> Any:
-    return _task(chunk)
