@@ -6,8 +6,6 @@ statistics are the package's own, frozen at the start of the test window.
 
 from __future__ import annotations
 
-import multiprocessing
-import os
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -25,7 +23,8 @@ from features.windows import cut_windows
 from training.dataset import states_of
 from training.metrics import METRICS, columns, judge, summarise
 from training.package import ModelPackage
-from training.protocol import HIDDEN_SHARE, Case, Variant, fingerprint, make_cases
+from training.parallel import map_forked
+from training.protocol import HIDDEN_SHARE, Case, Variant, fingerprint, make_cases, require_orders
 from training.recommender import ARMS, Recommender
 
 CHUNK = 200
@@ -37,11 +36,13 @@ def evaluate(settings: Settings, progress: Progress) -> StageReport:
 
     Raises:
         NotBuiltError: data, features or a package have not been built.
+        DataError: no orders lie after the model's cutoff.
     """
     record = ingest_record(settings.work.data)
     progress.update("reading history", 0.0)
     history = load_history(settings.work.data)
     windows = cut_windows(history, record["timezone"], settings.windows)
+    require_orders(history, windows.test)
     package = ModelPackage.load(settings.work.model)
     store = open_store(settings)
     variants: dict[str, Any] = {}
@@ -74,9 +75,6 @@ def evaluate(settings: Settings, progress: Progress) -> StageReport:
     )
 
 
-_worker: tuple[Recommender, Sequence[Case], Sequence[ShopperState], int]
-
-
 def _judge_all(
     settings: Settings,
     package: ModelPackage,
@@ -85,28 +83,24 @@ def _judge_all(
     tell: Callable[[float], None],
 ) -> dict[str, list[Judged]]:
     """Return per arm the judgement of every case, ranked in worker processes that inherit package and states."""
-    global _worker  # noqa: PLW0603 - inherited by fork: sending states through a pipe would cost more than ranking
-    _worker = (Recommender(package), cases, states, settings.evaluation.k)
+    recommender, k = Recommender(package), settings.evaluation.k
+
+    def judge_chunk(chunk: range) -> dict[str, list[Judged]]:
+        judged: dict[str, list[Judged]] = {arm: [] for arm in ARMS}
+        for number in chunk:
+            case = cases[number]
+            context = Context(package.matrix, states[number], case.cart, case.at)
+            for arm in ARMS:
+                ranked, _ = recommender.rank(context, k, arm)
+                judged[arm].append(judge(ranked, case.hidden, k))
+        return judged
+
     chunks = [range(start, min(start + CHUNK, len(cases))) for start in range(0, len(cases), CHUNK)]
     judged: dict[str, list[Judged]] = {arm: [] for arm in ARMS}
-    workers = settings.evaluation.workers or os.cpu_count() or 1
-    with multiprocessing.get_context("fork").Pool(workers) as pool:
-        for number, part in enumerate(pool.imap(_judge_chunk, chunks), 1):
-            for arm in ARMS:
-                judged[arm] += part[arm]
-            tell(number / len(chunks))
-    return judged
-
-
-def _judge_chunk(chunk: range) -> dict[str, list[Judged]]:
-    recommender, cases, states, k = _worker
-    judged: dict[str, list[Judged]] = {arm: [] for arm in ARMS}
-    for number in chunk:
-        case = cases[number]
-        context = Context(recommender.package.matrix, states[number], case.cart, case.at)
+    for number, part in enumerate(map_forked(judge_chunk, chunks, settings.evaluation.workers), 1):
         for arm in ARMS:
-            ranked, _ = recommender.rank(context, k, arm)
-            judged[arm].append(judge(ranked, case.hidden, k))
+            judged[arm] += part[arm]
+        tell(number / len(chunks))
     return judged
 
 

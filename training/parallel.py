@@ -1,0 +1,52 @@
+"""Work spread over forked processes, which inherit everything in memory instead of being sent it."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+from typing import Any, TypeVar
+
+from configs.errors import StageError
+
+Item = TypeVar("Item")
+Result = TypeVar("Result")
+
+_work: Callable[[Any], Any]
+
+
+def map_forked(work: Callable[[Item], Result], items: Sequence[Item], workers: int) -> Iterator[Result]:
+    """Yield `work(item)` of each item, in the order of the items.
+
+    Args:
+        work: any callable, closures over large arrays too: it is inherited, never pickled. It must leave what it
+            inherits unchanged and use one thread.
+        items: small and picklable, as are the results; enough of them that every worker stays busy.
+        workers: processes; 0: one per core; 1: no process is started.
+
+    Raises:
+        StageError: a worker was ended from outside.
+        Exception: the first that `work` raised.
+    """
+    global _work  # noqa: PLW0603 - inherited by fork: sending it through a pipe would cost more than the work
+    count = min(workers or os.cpu_count() or 1, max(1, len(items)))
+    if count == 1:
+        yield from map(work, items)
+        return
+    _work = work
+    pool = ProcessPoolExecutor(count, mp_context=multiprocessing.get_context("fork"))
+    try:
+        yield from pool.map(_call, items)
+    except BrokenProcessPool:
+        raise StageError(
+            "A worker process was ended from outside, which is how a system out of memory ends processes: close other "
+            "programs, or use fewer workers with TILLWISE_EVALUATION__WORKERS=1."
+        ) from None
+    finally:
+        pool.shutdown(cancel_futures=True)
+
+
+def _call(item: Any) -> Any:
+    return _work(item)
