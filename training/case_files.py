@@ -86,6 +86,8 @@ def cases_of(table: pa.Table, where: str = "The cases") -> Cases:
 
 def _ids(table: pa.Table, where: str) -> pa.Array:
     ids = _plain(table["case_id"])
+    if not len(ids) and pa.types.is_null(ids.type):  # what pandas writes of a frame without rows
+        return ids.cast(pa.string())
     if not (_is_text(ids.type) or pa.types.is_integer(ids.type)):
         raise _wrong(where, "case_id", COLUMNS["case_id"], ids.type)
     _refuse_missing(ids, "case_id", where)
@@ -102,6 +104,8 @@ def _ids(table: pa.Table, where: str) -> pa.Array:
 
 def _moments(table: pa.Table, where: str) -> NDArray[np.int64]:
     at = _plain(table["at"])
+    if not len(at):
+        return np.empty(0, dtype=np.int64)
     if not pa.types.is_timestamp(at.type):
         raise _wrong(where, "at", f"{COLUMNS['at']}, not text, date or number", at.type)
     _refuse_missing(at, "at", where)
