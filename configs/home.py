@@ -15,6 +15,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from configs.errors import ConfigError
+
 
 @dataclass(frozen=True)
 class WorkFolder:
@@ -90,6 +92,31 @@ def replace_directory(target: Path) -> Iterator[Path]:
             partial.rename(target)
     finally:
         shutil.rmtree(partial, ignore_errors=True)
+
+
+@contextlib.contextmanager
+def replace_file(target: Path) -> Iterator[Path]:
+    """Yield a path to write to; the file there takes the place of `target` when the block ends without an error.
+
+    Raises:
+        ConfigError: nothing can be written there: no such folder, no permission, or `target` is a folder.
+    """
+    if not target.parent.is_dir():
+        raise ConfigError(f"{target} cannot be written: there is no folder {target.parent}. Create it first.")
+    if target.is_dir():
+        raise ConfigError(f"{target} is a folder: name a file to write to.")
+    try:
+        handle, name = tempfile.mkstemp(prefix=f".{target.name}.", suffix=".partial", dir=target.parent)
+    except PermissionError:
+        raise ConfigError(f"{target} cannot be written: {target.parent} takes no files from this user.") from None
+    os.close(handle)
+    partial = Path(name)
+    try:
+        yield partial
+        partial.chmod(0o644)
+        partial.replace(target)
+    finally:
+        partial.unlink(missing_ok=True)
 
 
 def write_json(path: Path, content: Any) -> None:

@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
+from datetime import date
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, YamlConfigSettingsSource
 
 from configs.errors import ConfigError
@@ -52,13 +53,27 @@ class IngestSettings(Section):
 
 
 class WindowSettings(Section):
-    """How history is cut in time; every window ends at a local midnight, the newest at the end of the data."""
+    """How history is cut in time; every window ends at a local midnight.
 
-    test_days: int = Field(ge=1, description="newest days, kept for evaluation and replay only")
+    The cutoff, up to which a served model knows anything, is `as_of`, else `until`, else `test_days` before the end
+    of the data. `until` (`--until`) is "as if that day were today": later orders are not even ingested, so a model is
+    built from everything there is, and nothing is left to evaluate it on. `as_of` (`--as-of`) keeps the later orders
+    for evaluation on [as_of, as_of + test_days). Both together judge an older model on a window before `until`.
+    """
+
+    until: date | None = Field(description="orders from this local midnight on are left out at ingest; null: none")
+    as_of: date | None = Field(description="local midnight of the model's cutoff, not after until; null: see above")
+    test_days: int = Field(ge=1, description="days after the cutoff, kept for evaluation and replay only")
     target_days: int = Field(ge=1, description="length of one training fold's target window")
     folds: int = Field(ge=1, description="number of training folds before the test window")
     min_basket_products: int = Field(ge=2, description="baskets with fewer distinct products are no cases")
     seed: int = Field(description="decides which products of a basket are hidden")
+
+    @model_validator(mode="after")
+    def _cutoff_within_data(self) -> WindowSettings:
+        if self.until and self.as_of and self.as_of > self.until:
+            raise ValueError(f"as_of {self.as_of} lies after until {self.until}, where no data are left")
+        return self
 
 
 class FeatureSettings(Section):

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from features.decay import DAY, decayed
 from features.lookup import locate
+
+Value = TypeVar("Value", bound=np.generic)
 
 _PACKED = {"keys": "<i8", "count": "<i8", "rate": "<f8", "first_at": "<i8", "last_at": "<i8"}
 
@@ -80,14 +83,24 @@ class RateTable:
         rate[seen] = decayed(rate[seen], last_at[seen], at, half_life_days) + 1.0
         last_at[seen] = at
 
-        place = row[~known]
-        moment = np.full(new.size, at, dtype=np.int64)
+        if not new.size:
+            return RateTable(self.keys, count, rate, self.first_at, last_at)._keep_most_worth(limit, half_life_days)
+        # As np.insert would, but finding the gaps once for all columns: folding a history is mostly this.
+        gaps = row[~known] + np.arange(new.size)
+        old = np.ones(self.keys.size + new.size, dtype=bool)
+        old[gaps] = False
+
+        def widened(column: NDArray[Value], value: Any) -> NDArray[Value]:
+            wide = np.empty(old.size, dtype=column.dtype)
+            wide[old], wide[gaps] = column, value
+            return wide
+
         table = RateTable(
-            np.insert(self.keys, place, new),
-            np.insert(count, place, 1),
-            np.insert(rate, place, 1.0),
-            np.insert(self.first_at, place, moment),
-            np.insert(last_at, place, moment),
+            widened(self.keys, new),
+            widened(count, 1),
+            widened(rate, 1.0),
+            widened(self.first_at, at),
+            widened(last_at, at),
         )
         return table._keep_most_worth(limit, half_life_days)
 

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from itertools import pairwise
 from zoneinfo import ZoneInfo
 
 from configs.errors import DataError
 from configs.settings import WindowSettings
+from features.days import local_day, midnight, require_cut_in_data
 from features.history import History
 
 
@@ -26,7 +27,7 @@ class Windows:
 
     Attributes:
         folds: training target windows, oldest first, ending where the test window starts.
-        test: the newest days.
+        test: the days after the cutoff; the newest ones unless the settings choose another cutoff.
     """
 
     folds: tuple[Window, ...]
@@ -41,31 +42,46 @@ class Windows:
 def cut_windows(history: History, timezone: str, settings: WindowSettings) -> Windows:
     """Return the windows of a history.
 
+    The test window starts at the midnight of `settings.as_of`, else of `settings.until`, else `test_days` before the
+    end of the data. It may reach beyond the data, and holds no orders at all when nothing follows `until`.
+
     Args:
         history: all orders.
         timezone: IANA name of the shop's zone; days begin at its midnights.
-        settings: lengths and number of the windows.
+        settings: cutoff, lengths and number of the windows.
 
     Raises:
-        DataError: the history is shorter than the windows together need.
+        DataError: `as_of` lies outside the data, or the history is shorter than the windows together need.
     """
     if not len(history):
         raise DataError("The history holds no orders: nothing can be trained or evaluated.")
     zone = ZoneInfo(timezone)
-    last_day = datetime.fromtimestamp(int(history.at[-1]), UTC).astimezone(zone).date()
+    first, last = (local_day(int(history.at[end]), zone) for end in (0, -1))
+    if settings.as_of is not None:
+        require_cut_in_data("windows.as_of (--as-of)", settings.as_of, first, last)
+    chosen = settings.as_of or settings.until
+    cutoff = chosen or last + timedelta(days=1 - settings.test_days)
 
-    def midnight(days_before_end: int) -> int:
-        day = last_day + timedelta(days=1 - days_before_end)
-        return int(datetime(day.year, day.month, day.day, tzinfo=zone).timestamp())
+    def cut(days_after: int) -> int:
+        return midnight(cutoff + timedelta(days=days_after), zone)
 
-    test = Window(midnight(settings.test_days), midnight(0))
-    cuts = [midnight(settings.test_days + fold * settings.target_days) for fold in range(settings.folds, -1, -1)]
+    cuts = [cut(-fold * settings.target_days) for fold in range(settings.folds, -1, -1)]
     if history.at[0] >= cuts[0]:
-        days = (int(history.at[-1]) - int(history.at[0])) / 86_400
-        needed = settings.test_days + settings.folds * settings.target_days
-        raise DataError(
-            f"The history spans {days:.0f} days, but the windows need more than {needed} (test_days + folds × "
-            f"target_days): bring more orders or shorten TILLWISE_WINDOWS__TEST_DAYS, __TARGET_DAYS or __FOLDS."
-        )
+        raise _too_short(history, cuts[-1], settings, chosen is not None)
     folds = tuple(Window(start, end) for start, end in pairwise(cuts))
-    return Windows(folds, test)
+    return Windows(folds, Window(cut(0), cut(settings.test_days)))
+
+
+def _too_short(history: History, cutoff: int, settings: WindowSettings, chosen: bool) -> DataError:
+    first, needed = int(history.at[0]), settings.folds * settings.target_days
+    if chosen:
+        return DataError(
+            f"The history spans {max(0, cutoff - first) / 86_400:.0f} days before the cutoff, but training needs more "
+            f"than {needed} (folds × target_days): choose a later day for --until or --as-of, or shorten "
+            "TILLWISE_WINDOWS__TARGET_DAYS or __FOLDS."
+        )
+    return DataError(
+        f"The history spans {(int(history.at[-1]) - first) / 86_400:.0f} days, but the windows need more than "
+        f"{settings.test_days + needed} (test_days + folds × target_days): bring more orders or shorten "
+        "TILLWISE_WINDOWS__TEST_DAYS, __TARGET_DAYS or __FOLDS."
+    )

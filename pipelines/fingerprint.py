@@ -5,6 +5,8 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
+from datetime import date
+from operator import attrgetter
 from typing import Any
 
 from pydantic import BaseModel
@@ -33,7 +35,7 @@ def fingerprint(stage: Stage, settings: Settings, upstream: Mapping[str, str]) -
     content = {
         "stage": stage.name,
         "upstream": dict(upstream),
-        "settings": {key: _plain(getattr(settings, key)) for key in stage.settings},
+        "settings": {key: _plain(attrgetter(key)(settings)) for key in stage.settings},
         "code": source_digest(stage.function),
         "inputs": load_function(stage.inputs)(settings) if stage.inputs else None,
     }
@@ -41,4 +43,6 @@ def fingerprint(stage: Stage, settings: Settings, upstream: Mapping[str, str]) -
 
 
 def _plain(value: Any) -> Any:
-    return value.model_dump(mode="json") if isinstance(value, BaseModel) else value
+    if isinstance(value, BaseModel):
+        return value.model_dump(mode="json")
+    return value.isoformat() if isinstance(value, date) else value

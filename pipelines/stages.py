@@ -22,7 +22,7 @@ class Stage:
         does: what it does, for displays.
         seconds: how long it took for the bundled data set on 2 cores; the first run's estimate starts from it.
         upstream: names of the stages whose results it reads.
-        settings: sections, or single top-level keys, whose values change its result.
+        settings: sections, or single keys such as "dataset" and "windows.until", whose values change its result.
         outputs: what it leaves, relative to the work folder; when one is missing, the stage runs again.
         inputs: "module:function" of signature (Settings) -> str that fingerprints what it reads from outside.
         intact: "module:function" of signature (Settings) -> bool that says whether results that are more than
@@ -46,7 +46,7 @@ STAGES: tuple[Stage, ...] = (
         function="features.data.ingest:ingest",
         does="read and validate the shop's data",
         seconds=20,
-        settings=("dataset", "ingest"),
+        settings=("dataset", "ingest", "windows.until"),
         outputs=("data/ingest.json", "data/products.parquet", "data/orders.parquet", "data/order_lines.parquet"),
         inputs="features.data.fingerprint:source_fingerprint",
     ),
@@ -105,6 +105,22 @@ STAGES: tuple[Stage, ...] = (
         intact="features.store:is_materialized",
     ),
 )
+
+ON_DEMAND: tuple[Stage, ...] = (
+    Stage(
+        name="recommend",
+        function="training.batch:recommend",
+        does="rank the best products for each case",
+        seconds=40,
+    ),
+    Stage(
+        name="cases",
+        function="training.case_files:export_cases",
+        does="write held-out baskets as cases",
+        seconds=10,
+    ),
+)
+"""Work on what is built that nothing is built from: run with arguments of its own, each time it is asked for."""
 
 BUILD = "promote"
 """The last stage that needs no running Redis: what `tillwise run` builds before it starts anything."""

@@ -18,7 +18,7 @@ from features.shopper import ShopperState
 from features.store import product_stats_at, shopper_states
 from features.windows import Window
 from training.candidates import generate
-from training.parallel import chunks_of, map_in_processes
+from training.parallel import chunks_of, map_forked
 from training.protocol import Case, make_cases
 
 if TYPE_CHECKING:
@@ -97,7 +97,7 @@ def build_examples(
         apart = shopper_held_back[history.shopper[[case.order for case in cases]]]
         draw = _Fold(settings, matrix, cases, states, apart).draw
         chunks = chunks_of(len(cases))
-        for done, (to_learn, to_hold_back) in enumerate(map_in_processes(draw, chunks, settings.training.workers), 1):
+        for done, (to_learn, to_hold_back) in enumerate(map_forked(draw, chunks, settings.training.workers), 1):
             learn.take(to_learn)
             held_back.take(to_hold_back)
             progress((fold + done / len(chunks)) / len(windows))

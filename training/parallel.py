@@ -1,42 +1,57 @@
-"""Work over many cases in forked processes that inherit what the work holds on to."""
+"""Work spread over forked processes, which inherit everything in memory instead of being sent it."""
 
 from __future__ import annotations
 
 import multiprocessing
 import os
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
 from typing import Any, TypeVar
 
+from configs.errors import StageError
+
 Item = TypeVar("Item")
-Part = TypeVar("Part")
+Result = TypeVar("Result")
 
-CHUNK = 200
-
-_task: Callable[[Any], Any]
+_work: Callable[[Any], Any]
 
 
-def chunks_of(size: int, chunk: int = CHUNK) -> list[range]:
-    """Return consecutive ranges that together cover `size` items."""
+def chunks_of(size: int, chunk: int = 200) -> list[range]:
+    """Return consecutive ranges of at most `chunk` numbers that together cover `size`."""
     return [range(start, min(start + chunk, size)) for start in range(0, size, chunk)]
 
 
-def map_in_processes(do: Callable[[Item], Part], items: Sequence[Item], workers: int) -> Iterator[Part]:
-    """Yield `do` of each item, in order.
+def map_forked(work: Callable[[Item], Result], items: Sequence[Item], workers: int) -> Iterator[Result]:
+    """Yield `work(item)` of each item, in the order of the items.
 
     Args:
-        do: may be a closure over large arrays; only items and results travel through pipes.
-        items: each large enough to be worth a pipe's round trip.
-        workers: processes; 0 is one per core. One does the work in this process.
+        work: any callable, closures over large arrays too: it is inherited, never pickled. It must leave what it
+            inherits unchanged and use one thread.
+        items: small and picklable, as are the results; enough of them that every worker stays busy.
+        workers: processes; 0: one per core; 1: no process is started.
+
+    Raises:
+        StageError: a worker was ended from outside.
+        Exception: the first that `work` raised.
     """
-    workers = min(workers or os.cpu_count() or 1, max(1, len(items)))
-    if workers == 1:
-        yield from map(do, items)
+    global _work  # noqa: PLW0603 - inherited by fork: sending it through a pipe would cost more than the work
+    count = min(workers or os.cpu_count() or 1, max(1, len(items)))
+    if count == 1:
+        yield from map(work, items)
         return
-    global _task  # noqa: PLW0603 - inherited by fork: sending states through a pipe would cost more than the work
-    _task = do
-    with multiprocessing.get_context("fork").Pool(workers) as pool:
-        yield from pool.imap(_call_task, items)
+    _work = work
+    pool = ProcessPoolExecutor(count, mp_context=multiprocessing.get_context("fork"))
+    try:
+        yield from pool.map(_call, items)
+    except BrokenProcessPool:
+        raise StageError(
+            "A worker process was ended from outside, which is how a system out of memory ends processes: close other "
+            "programs, or use fewer workers with TILLWISE_EVALUATION__WORKERS=1 and TILLWISE_TRAINING__WORKERS=1."
+        ) from None
+    finally:
+        pool.shutdown(cancel_futures=True)
 
 
-def _call_task(item: Any) -> Any:
-    return _task(item)
+def _call(item: Any) -> Any:
+    return _work(item)

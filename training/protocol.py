@@ -9,12 +9,14 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from configs import Settings
+from configs.errors import DataError
 from features.history import History, ingest_record, load_history
 from features.windows import Window, cut_windows
 
@@ -82,14 +84,31 @@ def make_cases(history: History, window: Window, *, hidden_share: float, min_pro
     return cases
 
 
+def require_orders(history: History, window: Window) -> None:
+    """Refuse a window in which nobody ordered anything.
+
+    Raises:
+        DataError: there is no order in it.
+    """
+    first, last = np.searchsorted(history.at, [window.start, window.end])
+    if first == last:
+        cutoff = datetime.fromtimestamp(window.start, UTC)
+        raise DataError(
+            f"There are no orders after the model's cutoff {cutoff:%Y-%m-%d %H:%M} UTC, so nothing to evaluate on: "
+            "choose an earlier cutoff with --as-of DATE, or a later --until, or none."
+        )
+
+
 def held_out_cases(settings: Settings, variant: Variant = "hide30") -> list[NamedCase]:
     """Return the test window's cases in the shop's ids, oldest first.
 
     Raises:
         NotBuiltError: nothing was ingested yet.
+        DataError: no orders lie in the window, or the settings cut it outside the data.
     """
     history = load_history(settings.work.data)
     windows = cut_windows(history, ingest_record(settings.work.data)["timezone"], settings.windows)
+    require_orders(history, windows.test)
     ids = history.catalogue.ids
     return [
         NamedCase(

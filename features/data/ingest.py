@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from datetime import UTC, datetime
+from dataclasses import replace
+from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import numpy as np
 import pandas as pd
@@ -21,7 +23,9 @@ from features.data.door import QUARANTINE_COLUMNS, Door, Passed, rejected_by_rea
 from features.data.fingerprint import content_fingerprint
 from features.data.ids import is_among, positions
 from features.data.repairs import fill_prices, merge_lines
+from features.days import midnight, require_cut_in_data
 
+_FIGURES = ("excluded", "until", "after_until", "first_order_at", "last_order_at", "fingerprint")
 _QUARANTINE = pa.schema([(name, pa.string()) for name in QUARANTINE_COLUMNS])
 
 
@@ -33,7 +37,8 @@ def ingest(settings: Settings, progress: Progress) -> StageReport:
     what an earlier run wrote stays.
 
     Args:
-        settings: `dataset` names the mapping; `ingest.max_rejected_share` is how much of a table may be bad.
+        settings: `dataset` names the mapping; `ingest.max_rejected_share` is how much of a table may be bad;
+            orders from the shop's midnight of `windows.until` on are left out, with their lines.
         progress: told what is being done.
 
     Returns:
@@ -41,7 +46,8 @@ def ingest(settings: Settings, progress: Progress) -> StageReport:
 
     Raises:
         ConfigError: the mapping is wrong.
-        DataError: a source cannot be read, or breaks the contract beyond what may be quarantined.
+        DataError: a source cannot be read, or breaks the contract beyond what may be quarantined; `windows.until`
+            lies outside the data.
     """
     from features.data.validate import Validator  # Great Expectations: seconds to import
 
@@ -50,9 +56,12 @@ def ingest(settings: Settings, progress: Progress) -> StageReport:
     door = Door(dataset, validator, settings.ingest.max_rejected_share)
     passed = _take_in_all(dataset, door, progress)
     progress.update("putting the tables together", 0.75)
+    later: dict[str, int] = {}
+    if settings.windows.until is not None:
+        passed, later = _leave_out_later(passed, settings.windows.until, ZoneInfo(dataset.timezone))
     tables = _put_together(passed)
     progress.update("writing the tables", 0.9)
-    record = _record(dataset, passed, tables)
+    record = _record(dataset, passed, tables) | {"until": _as_text(settings.windows.until), "after_until": later}
     _write(settings.work.data, tables, passed, record)
     progress.update("done", 1.0)
     return _report(passed, record)
@@ -69,6 +78,27 @@ def _take_in_all(dataset: DatasetConfig, door: Door, progress: Progress) -> dict
             refers_to = {"order_id": passed["orders"].ids, "product_id": passed["products"].ids}
         passed[name] = door.take_in(name, refers_to)
     return passed
+
+
+def _leave_out_later(
+    passed: dict[str, Passed], until: date, zone: ZoneInfo
+) -> tuple[dict[str, Passed], dict[str, int]]:
+    """Return the tables without the orders from the midnight of `until` on, and how many rows that took away.
+
+    It comes before any repair that looks at several orders, so that nothing of the later ones shows.
+    """
+    orders, lines = passed["orders"].rows, passed["order_lines"].rows
+    days = orders["placed_at"].agg(["min", "max"]).dt.tz_convert(zone).dt.date
+    require_cut_in_data("windows.until (--until)", until, days["min"], days["max"])
+    kept = orders[orders["placed_at"] < pd.Timestamp(midnight(until, zone), unit="s", tz="UTC")]
+    kept_lines = lines[is_among(lines["order_id"], kept["order_id"])]
+    cut = {"orders": kept.reset_index(drop=True), "order_lines": kept_lines.reset_index(drop=True)}
+    left_out = {name: len(passed[name].rows) - len(rows) for name, rows in cut.items()}
+    return passed | {name: replace(passed[name], rows=rows) for name, rows in cut.items()}, left_out
+
+
+def _as_text(day: date | None) -> str | None:
+    return None if day is None else day.isoformat()
 
 
 def _put_together(passed: dict[str, Passed]) -> dict[str, pa.Table]:
@@ -137,6 +167,10 @@ def _report(passed: dict[str, Passed], record: dict[str, Any]) -> StageReport:
     notes += [
         f"{name}: {count:,} {repair}" for name, table in passed.items() for repair, count in table.repairs.items()
     ]
+    notes += [
+        f"{name}: {count:,} rows left out, of orders after --until {record['until']}"
+        for name, count in record["after_until"].items()
+    ]
     return StageReport(
         stage="ingest",
         read=record["read"],
@@ -147,5 +181,5 @@ def _report(passed: dict[str, Passed], record: dict[str, Any]) -> StageReport:
             for reason, count in reasons.items()
         },
         notes=notes,
-        metrics={key: record[key] for key in ("excluded", "first_order_at", "last_order_at", "fingerprint")},
+        metrics={key: record[key] for key in _FIGURES},
     )

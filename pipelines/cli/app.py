@@ -7,7 +7,7 @@ from typing import Any
 
 import typer
 
-from pipelines.cli import building, promotion, reading, running
+from pipelines.cli import batch, building, promotion, reading, running
 from pipelines.cli.failure import guarded
 
 COMMANDS: dict[str, tuple[Callable[..., Any], ...]] = {
@@ -21,6 +21,7 @@ COMMANDS: dict[str, tuple[Callable[..., Any], ...]] = {
         promotion.promote,
         building.materialize,
     ),
+    "Apply to cases of your own": (batch.recommend, batch.cases),
     "Run": (running.up, running.down, running.serve, running.consume),
     "Look": (reading.status, reading.replay),
 }

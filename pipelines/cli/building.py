@@ -2,50 +2,53 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
 from configs import load_settings
 from configs.home import read_json
+from pipelines.cli.dates import AsOf, Until, with_windows
 from pipelines.cli.output import Json, console_for, print_json
 
 Force = Annotated[bool, typer.Option("--force", help="Run the stage again even if nothing it depends on changed.")]
 
 
-def ingest(force: Force = False, as_json: Json = False) -> None:
+def ingest(until: Until = None, force: Force = False, as_json: Json = False) -> None:
     """Read the shop's data, validate them, and write clean contract tables and a quarantine.
 
     Which data: the setting `dataset`, a mapping in configs/datasets or a path to your own.
     Rejected rows are counted by reason and kept in var/data/quarantine.
     """
-    _build("ingest", force, as_json)
+    _build("ingest", force, as_json, with_windows(until))
 
 
-def features(force: Force = False, as_json: Json = False) -> None:
+def features(until: Until = None, as_of: AsOf = None, force: Force = False, as_json: Json = False) -> None:
     """Fold the order history into point-in-time features for training and serving.
 
     Ingests first if that is missing or out of date.
     """
-    _build("features", force, as_json)
+    _build("features", force, as_json, with_windows(until, as_of))
 
 
-def train(force: Force = False, as_json: Json = False) -> None:
+def train(until: Until = None, as_of: AsOf = None, force: Force = False, as_json: Json = False) -> None:
     """Train the ranker on past baskets with a part hidden, and package the model in var/model.
 
     Brings data and features up to date first.
     """
-    _build("train", force, as_json)
+    _build("train", force, as_json, with_windows(until, as_of))
 
 
-def evaluate(force: Force = False, as_json: Json = False) -> None:
+def evaluate(until: Until = None, as_of: AsOf = None, force: Force = False, as_json: Json = False) -> None:
     """Compare the model with simpler ways to recommend on held-out baskets, and show the table.
 
     Brings the model up to date first. The result lies in var/reports: evaluation.json, model_card.md and plots.
+    The baskets are those of the days after the model's cutoff: after --as-of DATE, else the newest ones. With --until
+    alone none are left; with both, an older model is judged on days before --until.
     """
     from pipelines.evaluation_table import evaluation_table
 
-    _build("evaluate", force, as_json)
+    _build("evaluate", force, as_json, with_windows(until, as_of))
     if not as_json:
         report = read_json(load_settings().work.reports / "evaluation.json")
         console_for(as_json).print(evaluation_table(report))
@@ -67,10 +70,10 @@ def materialize(force: Force = False, as_json: Json = False) -> None:
     _build("materialize", force, as_json)
 
 
-def _build(target: str, force: bool, as_json: bool) -> None:
+def _build(target: str, force: bool, as_json: bool, overrides: dict[str, Any] | None = None) -> None:
     from pipelines.build import build
     from pipelines.live_display import display_for
 
-    outcomes = build(load_settings(), target, display_for(console_for(as_json)), force=force)
+    outcomes = build(load_settings(**(overrides or {})), target, display_for(console_for(as_json)), force=force)
     if as_json:
         print_json([outcome.as_dict() for outcome in outcomes])

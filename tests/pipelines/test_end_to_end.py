@@ -51,7 +51,7 @@ class Shop:
             "TILLWISE_REDIS__PORT": str(self.redis_port),
             "TILLWISE_SERVING__REDIS_TIMEOUT_MS": "2000",  # no fallback, however busy the machine
             "TILLWISE_REPLAY__SESSIONS": str(SESSIONS),
-            "TILLWISE_TRAINING__MAX_CASES": "800",
+            "TILLWISE_TRAINING__MAX_BASKETS": "800",
             "TILLWISE_TRAINING__TREES": "30",
             "TILLWISE_EVALUATION__BOOTSTRAP_SAMPLES": "200",
         }

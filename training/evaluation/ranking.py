@@ -14,7 +14,7 @@ from features.shopper import ShopperState
 from training.candidates import GENERATORS, eligible, generate
 from training.evaluation.arms import Arm
 from training.evaluation.metrics import Floats, Lists
-from training.parallel import chunks_of, map_in_processes
+from training.parallel import chunks_of, map_forked
 from training.protocol import Case
 
 
@@ -71,7 +71,7 @@ def rank_all(work: Work, workers: int, tell: Callable[[float], None]) -> Shown:
     """
     chunks = chunks_of(len(work.cases))
     parts = []
-    for part in map_in_processes(lambda chunk: _rank_chunk(work, chunk), chunks, workers):
+    for part in map_forked(lambda chunk: _rank_chunk(work, chunk), chunks, workers):
         parts.append(part)
         tell(len(parts) / len(chunks))
     return Shown(

@@ -32,7 +32,7 @@ from training.evaluation.ranking import Work, rank_all
 from training.evaluation.report import Asked, variant_report
 from training.evaluation.slices import slicings
 from training.package import MANIFEST, ModelPackage
-from training.protocol import HIDDEN_SHARE, Case, Variant, fingerprint, make_cases
+from training.protocol import HIDDEN_SHARE, Case, Variant, fingerprint, make_cases, require_orders
 
 COMPARED: dict[Variant, tuple[str, ...]] = {"loo": ("hit_rate", "ndcg"), "hide30": ("hit_rate", "recall", "ndcg")}
 """Metrics in which the model is held against each other arm; with one product hidden, recall is the hit rate."""
@@ -83,6 +83,7 @@ def evaluate(settings: Settings, progress: Progress) -> StageReport:
     progress.update("reading history", 0.0)
     history = load_history(settings.work.data)
     window = cut_windows(history, record["timezone"], settings.windows).test
+    require_orders(history, window)
     package = ModelPackage.load(settings.work.model)
     progress.update("fitting baselines", 0.02)
     arms = arms_of(package, history, settings.evaluation.baselines)
