@@ -120,7 +120,7 @@ def _summary(
     shoppers = np.array([history.shopper[case.order] for case in cases], dtype=np.int32)
     slices = {"all": np.ones(len(cases), dtype=bool)}
     if variant == "loo":  # with several hidden products a case is neither one nor the other
-        repeat = _is_repeat(history, cases)
+        repeat = is_repeat(history, cases)
         slices |= {"repeat": repeat, "new": ~repeat}
     samples, seed = settings.evaluation.bootstrap_samples, settings.windows.seed
     arms: dict[str, Any] = {}
@@ -139,7 +139,7 @@ def _summary(
     }
 
 
-def _is_repeat(history: History, cases: Sequence[Case]) -> NDArray[np.bool_]:
+def is_repeat(history: History, cases: Sequence[Case]) -> NDArray[np.bool_]:
     """Return whether the (first) hidden product is one the shopper had bought in an earlier order."""
     size = len(history.catalogue)
     bought = history.shopper[history.line_order].astype(np.int64) * size + history.product

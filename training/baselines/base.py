@@ -90,7 +90,10 @@ def best_positive(context: Context, scores: NDArray[np.float64], k: int) -> Rank
     Args:
         scores: float64[products], one a row of the catalogue.
     """
-    rows = np.flatnonzero(scores > 0).astype(np.int32)
+    wanted = (scores > 0) & context.products.catalogue.in_stock
+    wanted[context.cart] = False
+    rows = np.flatnonzero(wanted).astype(np.int32)
+    rows = rows[top_rows(scores[rows], k)]
     return best_of(context, rows, scores[rows], k)
 
 

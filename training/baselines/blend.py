@@ -18,7 +18,7 @@ class Blend(Baseline):
     """The shopper's own decayed purchases plus `cart_weight` × the cart's summed cosine."""
 
     name: ClassVar[str] = "blend"
-    cart_weight: ClassVar[float] = 3.0
+    cart_weight: ClassVar[float] = 15.0
     cosine: ItemItemCosine
 
     @classmethod

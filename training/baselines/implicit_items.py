@@ -22,8 +22,8 @@ class ImplicitItems(Baseline):
         similarity: CSR[products, products], the strongest `neighbours` of each row.
     """
 
-    kind: ClassVar[str]
-    neighbours: ClassVar[int] = 200
+    neighbours: ClassVar[int]
+    bm25_length: ClassVar[float | None]
     similarity: sp.csr_matrix
 
     @classmethod
@@ -33,7 +33,7 @@ class ImplicitItems(Baseline):
         size = len(known.catalogue)
         if not known.product.size:
             return cls(sp.csr_matrix((size, size)))
-        return cls(item_similarity(cls.kind, baskets(known), cls.neighbours))
+        return cls(item_similarity(baskets(known), cls.neighbours, cls.bm25_length))
 
     def rank(self, context: Context, k: int) -> Ranked:
         """Return the k products most similar to the cart's."""
@@ -41,14 +41,20 @@ class ImplicitItems(Baseline):
 
 
 class ImplicitBm25(ImplicitItems):
-    """Orders weighted by BM25, then inner products. Source: Robertson & Zaragoza 2009 (FnTIR)."""
+    """Orders weighted by BM25, then inner products. Source: Robertson & Zaragoza 2009 (FnTIR).
+
+    Its correction for length stands at 0.1: the usual 0.75 favours rare products too much (hit rate 0.06 instead of
+    0.10 on the validation window).
+    """
 
     name: ClassVar[str] = "implicit_bm25"
-    kind: ClassVar[str] = "bm25"
+    neighbours: ClassVar[int] = 200
+    bm25_length: ClassVar[float | None] = 0.1
 
 
 class ImplicitCosine(ImplicitItems):
     """Plain cosine, without shrinkage. Source: Sarwar et al. 2001 (WWW)."""
 
     name: ClassVar[str] = "implicit_cosine"
-    kind: ClassVar[str] = "cosine"
+    neighbours: ClassVar[int] = 1_000
+    bm25_length: ClassVar[float | None] = None

@@ -60,7 +60,7 @@ class ItemItemCosine(ItemItem):
 
 
 class Lift(ItemItem):
-    """c_ij / ((n_i n_j)^0.75 + shrinkage), summed over the cart: between cosine (0.5) and lift (1).
+    """c_ij / ((n_i n_j)^0.7 + shrinkage), summed over the cart: between cosine (0.5) and lift (1).
 
     Lift itself ranks pairs that met once by chance above everything; the exponent keeps rare products ahead of popular
     ones, which is why it finds products that are new to a shopper. Source: lift as in Brin et al. 1997 (SIGMOD), the
@@ -68,8 +68,8 @@ class Lift(ItemItem):
     """
 
     name: ClassVar[str] = "lift"
-    exponent: ClassVar[float] = 0.75
-    shrinkage: ClassVar[float] = 50.0
+    exponent: ClassVar[float] = 0.7
+    shrinkage: ClassVar[float] = 300.0
 
     @classmethod
     def scale(cls, product: NDArray[np.float32], matrix: ProductMatrix) -> NDArray[np.float32]:

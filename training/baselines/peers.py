@@ -41,12 +41,20 @@ def als_factors(
     return found
 
 
-def item_similarity(kind: str, held: sp.csr_matrix, neighbours: int) -> sp.csr_matrix:
-    """Return CSR[products, products] of the strongest `neighbours` a row, by "bm25" or "cosine"."""
+def item_similarity(held: sp.csr_matrix, neighbours: int, bm25_length: float | None) -> sp.csr_matrix:
+    """Return CSR[products, products] of the strongest `neighbours` a row.
+
+    Args:
+        held: 0/1 CSR[orders, products], at least one entry.
+        bm25_length: BM25's correction b for how often a product sells, 0 to 1; None for plain cosine.
+    """
     with one_blas_thread():
         from implicit.nearest_neighbours import BM25Recommender, CosineRecommender
 
-        model: Any = {"bm25": BM25Recommender, "cosine": CosineRecommender}[kind](K=neighbours, num_threads=1)
+        if bm25_length is None:
+            model: Any = CosineRecommender(K=neighbours, num_threads=1)
+        else:
+            model = BM25Recommender(K=neighbours, B=bm25_length, num_threads=1)
         with warnings.catch_warnings():
             # Its own weighting makes a COO matrix, which its own similarity then warns about.
             warnings.simplefilter("ignore")

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import ClassVar, Self
 
 import numpy as np
+from numpy.typing import NDArray
 
 from features.context import Context, ProductMatrix
 from features.history import History
@@ -20,7 +21,7 @@ class TifuKnn(Baseline):
     """own_share × own profile + (1 − own_share) × mean profile of the nearest shoppers (Euclidean distance).
 
     Where the paper decays purchases by groups of baskets, profiles here decay by time: a live shopper state keeps
-    decayed rates. A shopper without orders gets the nearest of the empty profile, so effectively popularity.
+    decayed rates. A shopper without orders resembles nobody and gets what is popular.
 
     Source: temporal item frequency-based user-kNN, Hu et al. 2020 (SIGIR).
     """
@@ -46,7 +47,7 @@ class TifuKnn(Baseline):
         scores[rows] += self.own_share * profile
         return best_positive(context, scores, k)
 
-    def nearest(self, context: Context) -> np.ndarray[tuple[int], np.dtype[np.int32]]:
+    def nearest(self, context: Context) -> NDArray[np.int32]:
         """Return the rows of the nearest shoppers with orders, the shopper excluded."""
         closeness = 2 * self.people.products_in_common(*own_profile(context)) - self.people.squared
         others = self.people.orders > 0

@@ -13,6 +13,7 @@ from features.history import History
 from training.baselines.base import Baseline, Ranked, best_positive, known_orders
 from training.baselines.people import People, own_profile
 from training.baselines.sparse import add_rows
+from training.top import top_rows
 
 
 @dataclass(frozen=True)
@@ -21,6 +22,7 @@ class UpCf(Baseline):
 
     similarity(u, v) = ⟨u, v⟩ / (|u|^2a × |v|^2(1−a)), the asymmetric cosine. Where the paper counts the last r baskets
     for recency, profiles decay by time: a live shopper state keeps decayed rates.
+    Only the `neighbours` most similar are summed: with this locality the rest weighs next to nothing and costs 5 ms.
 
     Source: recency-aware user-wise popularity and collaborative filtering, Faggioli et al. 2020 (UMAP).
     """
@@ -28,6 +30,7 @@ class UpCf(Baseline):
     name: ClassVar[str] = "up_cf"
     asymmetry: ClassVar[float] = 0.25
     locality: ClassVar[float] = 5.0
+    neighbours: ClassVar[int] = 500
     people: People
 
     @classmethod
@@ -43,7 +46,7 @@ class UpCf(Baseline):
         myself = self.people.row_of(context.shopper)
         if myself >= 0:
             weight[myself] = 0.0  # the live profile stands for the one at the cutoff
-        others = np.flatnonzero(weight > 0).astype(np.int32)
+        others = top_rows(weight, self.neighbours).astype(np.int32)
         scores = add_rows(self.people.profiles, others, weight[others])
         scores[rows] += profile
         return best_positive(context, scores, k)
