@@ -24,8 +24,8 @@ class PerNir(Baseline):
     """own(j) + mean over the similar shoppers v who ever bought j of cosine(u, v) × f(v, j).
 
     f(v, j) = Σ over v's orders b with j of recency(b) × (1 + cart_weight × log(n) × place(n, m) × |b ∩ cart|), with
-    n products in the cart and m in b. own(j) is f of the live shopper: habit from the live state, likeness to the cart from the
-    orders before the cutoff.
+    n products in the cart and m in b. own(j) is f of the live shopper: habit from the live state, likeness to the cart
+    from the orders before the cutoff.
 
     Two things differ from the paper, both because of what a request knows. Recency decays by time, as live states do.
     And the order in which products enter a cart is unknown, so the paper's weights by place, 1 / steps from the end of

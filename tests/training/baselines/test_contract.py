@@ -82,10 +82,8 @@ def test_a_longer_list_begins_with_the_shorter_one(shop: Shop, fitted: Fitted, k
         np.testing.assert_array_equal(fitted[kind].rank(context, k)[0], longest[:k])
 
 
-@every
+@pytest.mark.parametrize("kind", [kind for kind in BASELINES if kind.name != "recent_popularity"])
 def test_nobody_with_nothing_gets_what_is_popular(shop: Shop, fitted: Fitted, kind: type[Baseline]) -> None:
-    if kind.name == "recent_popularity":
-        pytest.skip("it has a popularity of its own")
     rows, _ = fitted[kind].rank(shop.context([], ShopperState.empty()), 10)
     popular = shop.matrix.by_popularity
     np.testing.assert_array_equal(rows, popular[shop.matrix.catalogue.in_stock[popular]][:10])

@@ -191,8 +191,8 @@ def test_folding_a_cart_in_solves_the_weighted_least_squares_of_one_order() -> N
     confidence, wanted = np.ones(12), np.zeros(12)
     confidence[cart], wanted[cart] = Als.alpha, 1.0
     # Ridge regression as ordinary least squares with the penalty as further rows.
-    rows = np.vstack([items * np.sqrt(confidence)[:, None], np.sqrt(Als.regularization) * np.eye(Als.factors)])
-    right = np.concatenate([wanted * np.sqrt(confidence), np.zeros(Als.factors)])
+    rows = np.vstack([items * np.sqrt(confidence)[:, None], np.sqrt(Als.regularization) * np.eye(items.shape[1])])
+    right = np.concatenate([wanted * np.sqrt(confidence), np.zeros(items.shape[1])])
     expected = np.linalg.lstsq(rows, right, rcond=None)[0]
     np.testing.assert_allclose(items @ fitted.fold_in(cart), items @ expected, atol=1e-4)
 
