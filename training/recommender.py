@@ -13,7 +13,9 @@ from configs.errors import ConfigError
 from features.context import Context
 from features.definitions import assemble
 from features.shopper import ShopperState
-from training.candidates import eligible, generate
+from training.baselines.base import Ranked, by_popularity
+from training.baselines.frequently_bought_together import by_confidence
+from training.candidates import generate
 from training.package import ModelPackage
 from training.reasons import reason_for
 from training.top import top_rows
@@ -31,10 +33,6 @@ class Recommendation:
     reason: str
 
 
-Ranked = tuple[NDArray[np.int32], NDArray[np.float64]]
-"""(product rows, scores), best first."""
-
-
 class Recommender:
     """Ranks with one model package. One instance a process; not for use from several threads at once."""
 
@@ -43,8 +41,8 @@ class Recommender:
         self._booster = lgb.Booster(model_str=package.ranker)
         self._arms: dict[str, Callable[[Context, int], Ranked]] = {
             "model": self._by_model,
-            "frequently_bought_together": _by_confidence,
-            "popularity": _by_popularity,
+            "frequently_bought_together": by_confidence,
+            "popularity": by_popularity,
         }
 
     def context(self, cart: Iterable[str], shopper: ShopperState, now: float) -> Context:
@@ -94,27 +92,3 @@ class Recommender:
         scores: NDArray[np.float64] = np.asarray(self._booster.predict(matrix, num_threads=1))
         best = top_rows(scores, k)
         return candidates[best], scores[best]
-
-
-def _by_confidence(context: Context, k: int) -> Ranked:
-    links = context.confidence
-    allowed = eligible(context, links.partner)
-    rows, weight = links.partner[allowed], links.total[allowed].astype(np.float64)
-    best = top_rows(weight, k)
-    rows, weight = rows[best], weight[best]
-    if rows.size < k:  # a cart without enough partners is filled up by popularity, scored below any link
-        more, _ = _by_popularity(context, k + rows.size)
-        more = more[~np.isin(more, rows)][: k - rows.size]
-        rows, weight = np.concatenate([rows, more]), np.concatenate([weight, np.zeros(more.size)])
-    return rows, weight
-
-
-def _by_popularity(context: Context, k: int) -> Ranked:
-    rows, step = context.products.by_popularity, k + context.cart.size
-    best = np.empty(0, dtype=np.int32)
-    for start in range(0, rows.size, step):  # one round, unless many of the most popular are out of stock
-        chunk = rows[start : start + step]
-        best = np.concatenate([best, chunk[eligible(context, chunk)]])[:k]
-        if best.size == k:
-            break
-    return best, context.products.stats.popularity[best].astype(np.float64)

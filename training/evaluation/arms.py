@@ -5,14 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
-from typing import Protocol
 
 from configs.errors import ConfigError
-from features.context import Context, ProductMatrix
+from features.context import Context
 from features.history import History
+from training import baselines
+from training.baselines import Baseline, Ranked
 from training.evaluation.metrics import Floats
 from training.package import ModelPackage
-from training.recommender import ARMS, Ranked, Recommender
+from training.recommender import ARMS, Recommender
 
 MODEL = "model"
 """The arm that every other one is compared with."""
@@ -32,32 +33,18 @@ class Arm:
     probability: Callable[[Context, Ranked], Floats] | None = None
 
 
-class Fitted(Protocol):
-    """A baseline that has seen the history."""
-
-    def rank(self, context: Context, k: int) -> Ranked:
-        """Return the best k product rows and their scores, best first, none of them in the cart or out of stock."""
-
-
-class Baseline(Protocol):
-    """A baseline that can be fitted."""
-
-    def fit(self, history: History, matrix: ProductMatrix, as_of: int) -> Fitted:
-        """Return it fitted to the orders before `as_of` (unix seconds)."""
-
-
-BASELINES: Mapping[str, Baseline] = {}
-"""Name, as in the setting `evaluation.baselines` → baseline. This is the one place where further arms plug in."""
+BASELINES: Mapping[str, type[Baseline]] = {kind.name: kind for kind in baselines.BASELINES if kind.name not in ARMS}
+"""Name, as in the setting `evaluation.baselines` → baseline. The package's own arms are always compared."""
 
 
 def arms_of(
-    package: ModelPackage, history: History, names: tuple[str, ...], baselines: Mapping[str, Baseline] = BASELINES
+    package: ModelPackage, history: History, names: tuple[str, ...], known: Mapping[str, type[Baseline]] = BASELINES
 ) -> dict[str, Arm]:
     """Return every arm by name: the model first, then the package's simpler ones, then the fitted baselines.
 
     Args:
         package: what serves. history: all orders; a baseline sees those before the package's cutoff.
-        names: baselines to fit. baselines: what the names may be.
+        names: baselines to fit. known: what the names may be.
 
     Raises:
         ConfigError: a name is no baseline.
@@ -65,10 +52,10 @@ def arms_of(
     recommender = Recommender(package)
     arms = {name: Arm(partial(recommender.rank, arm=name)) for name in ARMS}
     for name in names:
-        if name not in baselines:
+        if name not in known:
             raise ConfigError(
-                f"evaluation.baselines names {name!r}, but the baselines are: {', '.join(baselines) or 'none'}. "
+                f"evaluation.baselines names {name!r}, but the baselines are: {', '.join(known)}. "
                 "Correct the setting TILLWISE_EVALUATION__BASELINES."
             )
-        arms[name] = Arm(baselines[name].fit(history, package.matrix, package.as_of).rank)
+        arms[name] = Arm(known[name].fit(history, package.matrix, package.as_of).rank)
     return arms
