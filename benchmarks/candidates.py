@@ -29,12 +29,12 @@ from configs.provenance import provenance
 from features.context import Context
 from features.history import ingest_record, load_history
 from features.store import open_store
+from features.top import top_rows
 from features.windows import cut_windows
 from training.candidates import GENERATORS, eligible, generate
 from training.dataset import states_of
 from training.package import ModelPackage
 from training.protocol import make_cases
-from training.top import top_rows
 
 FLOOR, TOGETHER = "floor: best 200 of all", "all together"
 REPEATS = 3

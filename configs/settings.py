@@ -93,6 +93,9 @@ class FeatureSettings(Section):
     cosine_shrinkage: float = Field(ge=0, description="added to the cosine's denominator, in baskets")
     confidence_shrinkage: float = Field(ge=0, description="added to the confidence's denominator, in baskets")
     category_shrinkage: float = Field(ge=0, description="the same for confidence between categories")
+    usual_products: int = Field(ge=1, description="products that stand for what a shopper usually buys")
+    vector_dimensions: int = Field(ge=2, description="length of an item vector")
+    vector_prior_orders: float = Field(gt=0, description="at so many orders, product and category weigh the same")
 
 
 class CandidateSettings(Section):
@@ -121,6 +124,27 @@ class TrainingSettings(Section):
     leaves: int = Field(ge=2)
     min_data_in_leaf: int = Field(ge=1)
     threads: int = Field(ge=0, description="0: one per core")
+
+
+class NeuralSettings(Section):
+    """The neural ranker (PyTorch)."""
+
+    seed: int = Field(description="of initial weights and of the order of draws")
+    device: Literal["auto", "cpu", "cuda"] = Field(description="auto: a GPU if there is one; for training only")
+    threads: int = Field(ge=0, description="of training on the CPU; 0: as PyTorch chooses, one per core")
+    hidden: tuple[int, ...] = Field(min_length=1, description="width of each hidden layer")
+    epochs: int = Field(ge=1, description="passes over the examples")
+    batch: int = Field(ge=1, description="draws per step")
+    learning_rate: float = Field(gt=0, le=1, description="highest of the one-cycle schedule")
+    weight_decay: float = Field(ge=0)
+
+
+class RankingSettings(Section):
+    """How the models' scores become a list."""
+
+    discovery: float = Field(
+        ge=0, description="log-odds added to products new to the shopper: more discoveries for a few repeats less"
+    )
 
 
 class EvaluationSettings(Section):
@@ -193,6 +217,8 @@ class Settings(BaseSettings):
     features: FeatureSettings
     candidates: CandidateSettings
     training: TrainingSettings
+    neural: NeuralSettings
+    ranking: RankingSettings
     evaluation: EvaluationSettings
     registry: RegistrySettings
     serving: ServingSettings

@@ -16,6 +16,7 @@ from features.lookup import locate
 from features.own_baskets import OwnBaskets, own_baskets
 from features.products import ProductStats
 from features.shopper import ShopperState
+from features.top import top_rows
 
 
 @dataclass(frozen=True)
@@ -127,6 +128,15 @@ class Context:
     def confidence(self) -> Links:
         """What the cart links to by confidence."""
         return link(self.products.together.confidence, self.cart)
+
+    @cached_property
+    def usual(self) -> tuple[NDArray[np.int32], NDArray[np.float64]]:
+        """What the shopper usually buys: (product rows, decayed orders of each), the most frequent ones."""
+        table, features = self.shopper.products, self.products.features
+        rate = table.at(self.now, features.repeat_half_life_days)
+        best = top_rows(rate, features.usual_products)
+        rows = self.products.rows_of_keys(table.keys[best])
+        return rows[rows >= 0], rate[best][rows >= 0].astype(np.float64)
 
     @cached_property
     def own_baskets(self) -> OwnBaskets:

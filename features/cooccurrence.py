@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from configs.settings import FeatureSettings
 from features.history import History
+from features.item_vectors import item_vectors
 
 BLOCK = 2_000
 
@@ -64,12 +65,19 @@ class CategoryCooccurrence:
 
 @dataclass(frozen=True)
 class Cooccurrence:
-    """Partners of products by shrunk cosine and by shrunk confidence; of leaf and parent categories by confidence."""
+    """What is bought together.
+
+    Attributes:
+        cosine, confidence: partners of products by shrunk cosine and by shrunk confidence.
+        leaf, parent: partners of categories by confidence.
+        vectors: float32[products, dimensions], item vectors, see `features.item_vectors`.
+    """
 
     cosine: Neighbours
     confidence: Neighbours
     leaf: CategoryCooccurrence
     parent: CategoryCooccurrence
+    vectors: NDArray[np.float32]
 
 
 def cooccurrence(history: History, as_of: int, features: FeatureSettings) -> Cooccurrence:
@@ -88,7 +96,10 @@ def cooccurrence(history: History, as_of: int, features: FeatureSettings) -> Coo
         confidence.add(row, partner, together / (n[row] + features.confidence_shrinkage), features.neighbours)
     levels = known.catalogue.levels
     leaf, parent = (_categories(known, level, features) for level in (levels.leaf, levels.parent))
-    return Cooccurrence(cosine.build(), confidence.build(), leaf, parent)
+    by_cosine = cosine.build()
+    links = sp.csr_matrix((by_cosine.weight, by_cosine.partner, by_cosine.start), shape=(size, size))
+    vectors = item_vectors(links, n, levels.leaf, features.vector_dimensions, features.vector_prior_orders)
+    return Cooccurrence(by_cosine, confidence.build(), leaf, parent, vectors)
 
 
 def _categories(known: History, code: NDArray[np.int32], features: FeatureSettings) -> CategoryCooccurrence:

@@ -61,11 +61,11 @@ STAGES: tuple[Stage, ...] = (
     ),
     Stage(
         name="train",
-        function="training.gbm:train_gbm",
+        function="training.train:train",
         does="train the ranker and package the model",
         seconds=170,
         upstream=("features",),
-        settings=("windows", "features", "candidates", "training"),
+        settings=("windows", "features", "candidates", "training", "neural", "ranking"),
         outputs=("model",),
     ),
     Stage(

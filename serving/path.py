@@ -14,7 +14,7 @@ from features.shopper import ShopperState
 from serving.clock import Clock
 from serving.schema import Fallback, Item, RecommendationAnswer, RecommendationRequest
 from serving.state import StateReader
-from training.recommender import ARMS, Recommendation, Recommender
+from training.recommender import ARMS, FALLBACKS, Recommendation, Recommender
 
 log = structlog.get_logger()
 
@@ -67,7 +67,7 @@ class Engine:
     ) -> tuple[list[Recommendation], str, str | None]:
         """Return (recommendations, the arm that made them, why it is not the one asked for)."""
         failed = None
-        for arm in dict.fromkeys((request.arm, *ARMS[1:])):
+        for arm in dict.fromkeys((request.arm, *FALLBACKS)):
             try:
                 return self.recommender.recommend(cart, shopper, now, request.k, arm), arm, failed
             except Exception as error:  # whatever breaks in one arm, the next one answers; the log keeps the cause

@@ -18,39 +18,12 @@ from features.shopper import ShopperState
 from features.store import product_stats_at, shopper_states
 from features.windows import Window
 from training.candidates import generate
+from training.examples import Examples, Split
 from training.parallel import chunks_of, map_forked
 from training.protocol import Case, make_cases
 
 if TYPE_CHECKING:
     from feast import FeatureStore
-
-
-@dataclass(frozen=True)
-class Examples:
-    """Rows to learn from, grouped by draw: one basket with one choice of what is hidden.
-
-    Attributes:
-        features: float32[rows, len(COLUMNS)]. label: int8[rows], 1 if the candidate was hidden in the basket.
-        group: int32[draws], rows of each draw, in order.
-        tried: draws made, including those in which no hidden product was a candidate, which hold no rows.
-    """
-
-    features: NDArray[np.float32]
-    label: NDArray[np.int8]
-    group: NDArray[np.int32]
-    tried: int
-
-
-@dataclass(frozen=True)
-class Split:
-    """Examples to learn from, and those of other shoppers, held back for early stopping and calibration.
-
-    What is held back has one product hidden and all its candidates, so that figures on it mean what they mean when
-    serving.
-    """
-
-    learn: Examples
-    held_back: Examples
 
 
 def product_matrix(settings: Settings, store: FeatureStore, history: History, as_of: int) -> ProductMatrix:
@@ -115,7 +88,7 @@ def _held_back_shoppers(history: History, settings: Settings) -> NDArray[np.bool
 
 @dataclass
 class _Pile:
-    """Draws that are being collected: (features, labels) of each that reaches a hidden product."""
+    """Draws that are being collected: (features, labels) of each."""
 
     draws: list[tuple[NDArray[np.float32], NDArray[np.bool_]]] = field(default_factory=list)
     tried: int = 0
@@ -162,7 +135,7 @@ class _Fold:
                 context = Context(self.matrix, self.states[number], cart, case.at)
                 candidates = generate(context, self.settings.candidates)
                 label = np.isin(candidates, hidden)
-                if label.any():
+                if label.any() or (apart and label.size):
                     kept = label | (rng.random(label.size) < share)
                     pile.draws.append((assemble(context, candidates[kept]), label[kept]))
         return learn, held_back

@@ -1,4 +1,4 @@
-"""Stage `train`: the LightGBM ranker (LambdaRank, Burges 2010, MSR-TR-2010-82), packaged with its product side."""
+"""The LightGBM ranker: LambdaRank (Burges 2010, MSR-TR-2010-82)."""
 
 from __future__ import annotations
 
@@ -6,57 +6,14 @@ from typing import Any
 
 import lightgbm as lgb
 
-from configs import Progress, Settings, StageReport
+from configs import Progress
 from configs.errors import DataError
-from configs.home import replace_directory
 from configs.settings import TrainingSettings
 from features.definitions import COLUMNS
-from features.history import ingest_record, load_history
-from features.store import open_store
-from features.windows import cut_windows
-from training.dataset import Examples, Split, build_examples, product_matrix
-from training.package import save_package
+from training.examples import Examples, Split
 
 
-def train_gbm(settings: Settings, progress: Progress) -> StageReport:
-    """Train on the folds before the test window and write the model package to the work folder.
-
-    Raises:
-        NotBuiltError: data or features have not been built.
-        DataError: the history is too short, or no case teaches anything.
-    """
-    record = ingest_record(settings.work.data)
-    progress.update("reading history", 0.0)
-    history = load_history(settings.work.data)
-    windows = cut_windows(history, record["timezone"], settings.windows)
-    store = open_store(settings)
-    progress.update("building examples", 0.05)
-    examples = build_examples(
-        settings, store, history, windows.folds, lambda share: progress.update("building examples", 0.05 + 0.5 * share)
-    )
-    booster, quality = fit(examples, settings.training, progress)
-    progress.update("packaging", 0.95)
-    matrix = product_matrix(settings, store, history, windows.as_of)
-    with replace_directory(settings.work.model) as folder:
-        version = save_package(
-            folder,
-            matrix,
-            booster.model_to_string(),
-            as_of=windows.as_of,
-            data=record["fingerprint"],
-            clock=record["clock"],
-            candidates=settings.candidates,
-        )
-    return StageReport(
-        "train",
-        read={"draws": examples.learn.tried, "candidate rows": int(examples.learn.label.size)},
-        wrote={"trees": booster.num_trees(), "products": len(matrix.catalogue)},
-        rejected={"draws whose hidden products are no candidates": examples.learn.tried - examples.learn.group.size},
-        metrics={"version": version, "validation_ndcg@10": quality, "importance": importance(booster)},
-    )
-
-
-def fit(examples: Split, training: TrainingSettings, progress: Progress) -> tuple[lgb.Booster, float]:
+def fit_gbm(examples: Split, training: TrainingSettings, progress: Progress) -> tuple[lgb.Booster, float]:
     """Return the trained model and its NDCG@10 on the held-back shoppers.
 
     Args:
@@ -67,18 +24,19 @@ def fit(examples: Split, training: TrainingSettings, progress: Progress) -> tupl
     Raises:
         DataError: too few baskets to train on.
     """
-    if not examples.learn.group.size or not examples.held_back.group.size:
+    held_back = examples.held_back.reached()
+    if not examples.learn.group.size or not held_back.group.size:
         raise DataError(
             f"Of {examples.learn.tried} baskets to learn from {examples.learn.group.size}, and of "
-            f"{examples.held_back.tried} held back {examples.held_back.group.size}, have a hidden product among their "
+            f"{examples.held_back.tried} held back {held_back.group.size}, have a hidden product among their "
             "candidates, too few to train and validate on: bring more orders, or longer TILLWISE_WINDOWS__TARGET_DAYS."
         )
     train = _dataset(examples.learn)
-    valid = _dataset(examples.held_back, reference=train)
+    valid = _dataset(held_back, reference=train)
 
     def tell(environment: Any) -> None:
         share = (environment.iteration + 1) / training.trees
-        progress.update(f"boosting round {environment.iteration + 1}", 0.55 + 0.4 * share)
+        progress.update(f"boosting round {environment.iteration + 1}", 0.5 + 0.3 * share)
 
     stop = lgb.early_stopping(training.early_stopping_rounds, verbose=False)
     booster = lgb.train(_parameters(training), train, training.trees, valid_sets=[valid], callbacks=[stop, tell])

@@ -1,7 +1,8 @@
 """A model package: one versioned folder with everything that ranking needs, in formats that cannot execute code.
 
 Layout: `manifest.json` (schema, cutoff, settings, checksums), `products.parquet`, `*.npy` (memory-mapped, so workers
-share them) and `ranker.txt` (LightGBM text). The version is a digest of the content: same inputs, same version.
+share them), `ranker.txt` (LightGBM text) and `neural_*.npy` (the network's arrays). The version is a digest of the
+content: same inputs, same version.
 """
 
 from __future__ import annotations
@@ -20,15 +21,17 @@ from numpy.typing import NDArray
 
 from configs.errors import PackageError
 from configs.home import read_json, write_json
-from configs.settings import CandidateSettings, FeatureSettings
+from configs.settings import CandidateSettings, FeatureSettings, RankingSettings
 from features.context import ProductMatrix
 from features.cooccurrence import CategoryCooccurrence, Cooccurrence, Neighbours
 from features.definitions import COLUMNS
 from features.history import Catalogue, catalogue_of
 from features.products import ProductStats
+from training.blend import Blend
+from training.neural.network import NeuralRanker
 
-FORMAT = 2
-MANIFEST, PRODUCTS, RANKER = "manifest.json", "products.parquet", "ranker.txt"
+FORMAT = 3
+MANIFEST, PRODUCTS, RANKER, NEURAL = "manifest.json", "products.parquet", "ranker.txt", "neural_"
 
 
 @dataclass(frozen=True)
@@ -39,7 +42,7 @@ class ModelPackage:
         version: 12 hex digits of the content's digest.
         as_of: cutoff, unix seconds: the package knows nothing later. data: fingerprint of its data set.
         matrix: the product side. candidates: how many each generator may contribute.
-        ranker: LightGBM model text.
+        gbm: LightGBM model text. neural: the network. blend: how the two add up. ranking: how scores make a list.
         clock: "historical" (the data end in the past and time is counted on from `as_of`) or "live".
     """
 
@@ -49,7 +52,10 @@ class ModelPackage:
     clock: str
     matrix: ProductMatrix
     candidates: CandidateSettings
-    ranker: str
+    gbm: str
+    neural: NeuralRanker
+    blend: Blend
+    ranking: RankingSettings
 
     @property
     def products(self) -> Catalogue:
@@ -78,39 +84,48 @@ class ModelPackage:
             clock=manifest["clock"],
             matrix=matrix,
             candidates=CandidateSettings(**manifest["candidates"]),
-            ranker=(folder / RANKER).read_text(encoding="utf-8"),
+            gbm=(folder / RANKER).read_text(encoding="utf-8"),
+            neural=_load_network(folder),
+            blend=Blend(**manifest["blend"]),
+            ranking=RankingSettings(**manifest["ranking"]),
         )
 
 
 def save_package(
     folder: Path,
     matrix: ProductMatrix,
-    ranker: str,
+    gbm: str,
+    neural: NeuralRanker,
+    blend: Blend,
     *,
     as_of: int,
     data: str,
     clock: str,
     candidates: CandidateSettings,
+    ranking: RankingSettings,
 ) -> str:
     """Write a package into the empty `folder` and return its version.
 
     Args:
         folder: exists and is empty.
         matrix: the product side as of the cutoff.
-        ranker: LightGBM model text.
+        gbm: LightGBM model text. neural: the network. blend: how the two add up.
         as_of: cutoff, unix seconds. data: fingerprint of the data set. clock: "historical" or "live".
-        candidates: limits of the generators.
+        candidates: limits of the generators. ranking: how scores make a list.
     """
     _save_catalogue(folder, matrix.catalogue)
     for name in ProductStats.names():
         np.save(folder / f"stats_{name}.npy", getattr(matrix.stats, name))
     together = matrix.together
+    np.save(folder / "vectors.npy", together.vectors)
     _save_neighbours(folder, "cosine", together.cosine)
     _save_neighbours(folder, "confidence", together.confidence)
     for level, categories in {"leaf": together.leaf, "parent": together.parent}.items():
         _save_neighbours(folder, level, categories.confidence)
         np.save(folder / f"{level}_share.npy", categories.share)
-    (folder / RANKER).write_text(ranker, encoding="utf-8")
+    (folder / RANKER).write_text(gbm, encoding="utf-8")
+    for name, array in neural.arrays().items():
+        np.save(folder / f"{NEURAL}{name}.npy", array)
     manifest: dict[str, Any] = {
         "format": FORMAT,
         "as_of": as_of,
@@ -119,6 +134,8 @@ def save_package(
         "columns": list(COLUMNS),
         "features": matrix.features.model_dump(),
         "candidates": candidates.model_dump(),
+        "blend": blend.as_dict(),
+        "ranking": ranking.model_dump(),
         "files": {path.name: _digest(path) for path in sorted(folder.iterdir())},
     }
     manifest["version"] = _version(manifest)
@@ -184,7 +201,13 @@ def _load_together(folder: Path) -> Cooccurrence:
         CategoryCooccurrence(_load_neighbours(folder, level), _map(folder, f"{level}_share"))
         for level in ("leaf", "parent")
     )
-    return Cooccurrence(_load_neighbours(folder, "cosine"), _load_neighbours(folder, "confidence"), leaf, parent)
+    cosine, confidence = _load_neighbours(folder, "cosine"), _load_neighbours(folder, "confidence")
+    return Cooccurrence(cosine, confidence, leaf, parent, _map(folder, "vectors"))
+
+
+def _load_network(folder: Path) -> NeuralRanker:
+    names = [path.stem for path in folder.glob(f"{NEURAL}*.npy")]
+    return NeuralRanker.from_arrays({name.removeprefix(NEURAL): _map(folder, name) for name in names})
 
 
 def _map(folder: Path, name: str) -> NDArray[Any]:

@@ -5,23 +5,26 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
-import lightgbm as lgb
 import numpy as np
 from numpy.typing import NDArray
 
 from configs.errors import ConfigError
 from features.context import Context
-from features.definitions import assemble
 from features.shopper import ShopperState
+from features.top import top_rows
 from training.baselines.base import Ranked, by_popularity
 from training.baselines.frequently_bought_together import by_confidence
 from training.candidates import generate
 from training.package import ModelPackage
+from training.ranker import Ranker, Scored
 from training.reasons import reason_for
-from training.top import top_rows
 
-ARMS = ("model", "frequently_bought_together", "popularity")
-"""Names of the ways to rank; the latter two are also what the service falls back to."""
+FALLBACKS = ("frequently_bought_together", "popularity")
+"""Arms that need no model, in the order in which the service falls back to them."""
+
+ARMS = ("model", "value", "gbm", "neural", *FALLBACKS)
+"""Names of the ways to rank: both models blended, for the most conversions ("model") or for the most expected value,
+probability × price ("value"); each model alone; and the fallbacks."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,9 +41,15 @@ class Recommender:
 
     def __init__(self, package: ModelPackage) -> None:
         self.package = package
-        self._booster = lgb.Booster(model_str=package.ranker)
+        self._ranker = Ranker(package.gbm, package.neural, package.blend)
+        self._last: tuple[Context, Scored] | None = None
+        known = package.matrix.price[package.matrix.price > 0]
+        self._usual_price = float(np.median(known)) if known.size else 1.0
         self._arms: dict[str, Callable[[Context, int], Ranked]] = {
-            "model": self._by_model,
+            "model": self._by_probability,
+            "value": self._by_value,
+            "gbm": lambda context, k: _best(self._scored(context).rows, self._scored(context).gbm, k),
+            "neural": lambda context, k: _best(self._scored(context).rows, self._scored(context).neural, k),
             "frequently_bought_together": by_confidence,
             "popularity": by_popularity,
         }
@@ -79,16 +88,36 @@ class Recommender:
         rows, scores = self.rank(context, k, arm)
         ids = self.package.products.ids
         return [
-            Recommendation(ids[row], float(score), reason_for(context, int(row), personal=arm == "model"))
+            Recommendation(ids[row], float(score), reason_for(context, int(row), personal=arm not in FALLBACKS))
             for row, score in zip(rows.tolist(), scores.tolist(), strict=True)
         ]
 
-    def _by_model(self, context: Context, k: int) -> Ranked:
-        candidates = generate(context, self.package.candidates)
-        if not candidates.size:
-            return candidates, np.empty(0)
-        matrix = assemble(context, candidates)
-        # One thread: with more, LightGBM's threads spin against the other processes of a busy server.
-        scores: NDArray[np.float64] = np.asarray(self._booster.predict(matrix, num_threads=1))
-        best = top_rows(scores, k)
-        return candidates[best], scores[best]
+    def probability(self, context: Context, rows: NDArray[np.int32]) -> NDArray[np.float64]:
+        """Return float64[rows], the calibrated probability that each ranked product is taken."""
+        scored = self._scored(context)
+        place = np.searchsorted(scored.rows, rows)  # candidates ascend
+        found: NDArray[np.float64] = self._ranker.probability(scored)[place]
+        return found
+
+    def _by_probability(self, context: Context, k: int) -> Ranked:
+        scored = self._scored(context)
+        return _best(scored.rows, scored.logit + self.package.ranking.discovery * scored.new, k)
+
+    def _by_value(self, context: Context, k: int) -> Ranked:
+        scored = self._scored(context)
+        price = self.package.matrix.price[scored.rows].astype(np.float64)
+        # An unknown price counts as the usual one: neither free nor priceless.
+        price = np.where(price > 0, price, self._usual_price)
+        return _best(scored.rows, self._ranker.probability(scored) * price, k)
+
+    def _scored(self, context: Context) -> Scored:
+        """Return the scored candidates; several arms asked about the same request share the work."""
+        if self._last is None or self._last[0] is not context:
+            candidates = generate(context, self.package.candidates)
+            self._last = context, self._ranker.score(context, candidates)
+        return self._last[1]
+
+
+def _best(rows: NDArray[np.int32], scores: NDArray[np.float64], k: int) -> Ranked:
+    best = top_rows(scores, k)
+    return rows[best], scores[best]

@@ -16,7 +16,10 @@ from pipelines.replay.plan import PlannedSession, plan_sessions
 from pipelines.replay.player import Player
 from pipelines.replay.score import PlayedSession, score
 from training.protocol import held_out_cases
-from training.recommender import ARMS
+from training.recommender import FALLBACKS
+
+ARMS = ("model", *FALLBACKS)
+"""What is replayed: the model against what is shown without one."""
 
 OnPlayed = Callable[[int, int], None]
 REQUEST_TIMEOUT_SECONDS = 10.0

@@ -11,8 +11,8 @@ from configs import Settings, SilentProgress, StageReport, load_settings
 from features.data.ingest import ingest
 from features.offline import build_features
 from training.evaluation.stage import evaluate
-from training.gbm import train_gbm
 from training.package import ModelPackage
+from training.train import train
 
 CORNER_SHOP = Path(__file__).parents[1] / "datasets" / "corner_shop.yaml"
 
@@ -36,7 +36,7 @@ def shop_settings(home: Path, **overrides: Any) -> Settings:
 def built_shop(tmp_path_factory: pytest.TempPathFactory) -> Settings:
     """Settings of a work folder in which ingest, features, train and evaluate have run; not to be changed."""
     settings = shop_settings(tmp_path_factory.mktemp("corner-shop"))
-    for stage in (ingest, build_features, train_gbm, evaluate):
+    for stage in (ingest, build_features, train, evaluate):
         stage(settings, SilentProgress())
     return settings
 

@@ -11,8 +11,8 @@ import pytest
 
 from configs import Settings, SilentProgress
 from configs.errors import PackageError
-from training.gbm import train_gbm
 from training.package import ModelPackage
+from training.train import train
 
 
 @pytest.fixture
@@ -27,7 +27,7 @@ def test_training_twice_on_the_same_inputs_gives_the_same_version(
     for part in ("data", "features"):
         (tmp_path / part).symlink_to(built_shop.work.root / part)
     again = built_shop.model_copy(update={"home": tmp_path})
-    report = train_gbm(Settings(**again.model_dump()), SilentProgress())
+    report = train(Settings(**again.model_dump()), SilentProgress())
     assert report.metrics["version"] == package.version
 
 

@@ -21,9 +21,9 @@ from pipelines.fingerprint import fingerprints
 from pipelines.stages import STAGES
 from tests.support.shop import CORNER_SHOP, SMALL, shop_settings
 from training.evaluation.stage import evaluate
-from training.gbm import train_gbm
 from training.package import ModelPackage
 from training.protocol import held_out_cases
+from training.train import train
 
 ZONE = ZoneInfo("Europe/Amsterdam")
 DAY = date(2024, 4, 20)
@@ -40,7 +40,7 @@ def build(settings: Settings) -> StageReport:
     """Build a model and return what ingest reported."""
     report = ingest(settings, SILENT)
     build_features(settings, SILENT)
-    train_gbm(settings, SILENT)
+    train(settings, SILENT)
     return report
 
 
@@ -110,7 +110,7 @@ def test_the_cutoff_is_the_shops_midnight(cut: tuple[Settings, StageReport], kep
 
 def test_keeping_later_orders_does_not_change_the_model(cut: tuple[Settings, StageReport], kept: Settings) -> None:
     without, with_later = (ModelPackage.load(settings.work.model) for settings in (cut[0], kept))
-    assert with_later.ranker == without.ranker
+    assert with_later.gbm == without.gbm
     for name in without.matrix.stats.names():
         assert (getattr(with_later.matrix.stats, name)).tobytes() == getattr(without.matrix.stats, name).tobytes(), name
 

@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 from configs.errors import DataError
 from features.context import Context, ProductMatrix
 from features.history import History
+from features.top import top_rows
 from training.candidates import eligible
-from training.top import top_rows
 
 Ranked = tuple[NDArray[np.int32], NDArray[np.float64]]
 """(product rows, scores), best first."""

@@ -12,11 +12,11 @@ from numpy.typing import NDArray
 from features.context import Context, ProductMatrix
 from features.decay import decayed
 from features.history import History
+from features.top import top_rows
 from training.baselines.base import Baseline, Ranked, best_positive, known_orders
 from training.baselines.own_frequency import own_rates
 from training.baselines.people import People, own_profile
 from training.baselines.sparse import add_rows, baskets
-from training.top import top_rows
 
 
 @dataclass(frozen=True)

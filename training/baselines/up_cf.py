@@ -10,10 +10,10 @@ from numpy.typing import NDArray
 
 from features.context import Context, ProductMatrix
 from features.history import History
+from features.top import top_rows
 from training.baselines.base import Baseline, Ranked, best_positive, known_orders
 from training.baselines.people import People, own_profile
 from training.baselines.sparse import add_rows
-from training.top import top_rows
 
 
 @dataclass(frozen=True)

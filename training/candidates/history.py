@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from features.context import Context
-from training.top import top_rows
+from features.top import top_rows
 
 
 def generate(context: Context, limit: int) -> NDArray[np.int32]:

@@ -51,6 +51,7 @@ def arms_of(
     """
     recommender = Recommender(package)
     arms = {name: Arm(partial(recommender.rank, arm=name)) for name in ARMS}
+    arms[MODEL] = Arm(arms[MODEL].rank, lambda context, ranked: recommender.probability(context, ranked[0]))
     for name in names:
         if name not in known:
             raise ConfigError(

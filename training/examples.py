@@ -1,0 +1,49 @@
+"""Rows to learn from."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+
+@dataclass(frozen=True)
+class Examples:
+    """Candidates of draws; a draw is one basket with one choice of what is hidden.
+
+    Attributes:
+        features: float32[rows, columns]. label: int8[rows], 1 if the candidate was hidden in the basket.
+        group: int32[draws], rows of each draw, in order.
+        tried: draws made, including those that were left out because no hidden product was a candidate.
+    """
+
+    features: NDArray[np.float32]
+    label: NDArray[np.int8]
+    group: NDArray[np.int32]
+    tried: int
+
+    @property
+    def draw(self) -> NDArray[np.int64]:
+        """int64[rows], the draw of each row, from 0."""
+        return np.repeat(np.arange(self.group.size), self.group)
+
+    def reached(self) -> Examples:
+        """Return the draws that hold a hidden product."""
+        found = np.bincount(self.draw, weights=self.label, minlength=self.group.size) > 0
+        if found.all():
+            return self
+        rows = found[self.draw]
+        return Examples(self.features[rows], self.label[rows], self.group[found], self.tried)
+
+
+@dataclass(frozen=True)
+class Split:
+    """Examples to learn from, and those of other shoppers, held back for early stopping and calibration.
+
+    What is held back has one product hidden and all its candidates, and holds the draws too in which the hidden product
+    is no candidate, so that figures on it mean what they mean when serving.
+    """
+
+    learn: Examples
+    held_back: Examples

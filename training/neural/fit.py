@@ -1,0 +1,121 @@
+"""Training of the network: per draw, the probability of the hidden products among its candidates.
+
+The loss is the listwise softmax cross-entropy (ListNet's top-one form, Cao et al. 2007, ICML) over the candidates of a
+draw, minimised by AdamW (Loshchilov and Hutter 2019, ICLR) on a one-cycle schedule (Smith and Topin 2018).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from configs.errors import ConfigError
+from configs.settings import NeuralSettings
+from training.examples import Examples
+from training.neural.network import NeuralRanker, Scaling
+
+SCALED_ON = 200_000
+"""Rows that the scaling is measured on, drawn at random."""
+
+LOWEST = -1e9
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Some draws: their rows, and the draw (from 0) of each row."""
+
+    rows: NDArray[np.int64]
+    draw: Tensor
+    draws: int
+
+
+def fit_network(
+    examples: Examples, settings: NeuralSettings, tell: Callable[[float], None] = lambda _: None
+) -> NeuralRanker:
+    """Return the network trained on examples, each of whose draws holds a hidden product.
+
+    Args:
+        examples: at least one draw.
+        settings: size, passes and device.
+        tell: told the finished share.
+
+    Raises:
+        ConfigError: the settings ask for a GPU that is not there.
+    """
+    device = _device(settings)
+    if settings.threads:
+        torch.set_num_threads(settings.threads)
+    torch.manual_seed(settings.seed)
+    rng = np.random.default_rng(settings.seed)
+    rows = len(examples.features)
+    sample = rng.permutation(rows)[:SCALED_ON] if rows > SCALED_ON else np.arange(rows)
+    scaling = Scaling.of(examples.features[np.sort(sample)])
+    network = _layers(scaling.mean.size + int(scaling.may_miss.sum()), settings.hidden).to(device)
+    steps = settings.epochs * -(-examples.group.size // settings.batch)
+    optimiser = torch.optim.AdamW(network.parameters(), settings.learning_rate, weight_decay=settings.weight_decay)
+    schedule = torch.optim.lr_scheduler.OneCycleLR(
+        optimiser, settings.learning_rate, total_steps=steps + 1, pct_start=0.15
+    )
+    for step, batch in enumerate(_batches(examples.group, settings, rng), 1):
+        inputs = torch.from_numpy(scaling.inputs(examples.features[batch.rows])).to(device)
+        label = torch.from_numpy(examples.label[batch.rows].astype(np.float32)).to(device)
+        loss = listwise_loss(network(inputs)[:, 0], label, batch.draw.to(device), batch.draws)
+        optimiser.zero_grad()
+        loss.backward()  # type: ignore[no-untyped-call]
+        optimiser.step()
+        schedule.step()
+        tell(step / steps)
+    return exported(network, scaling)
+
+
+def listwise_loss(score: Tensor, label: Tensor, draw: Tensor, draws: int) -> Tensor:
+    """Return the mean over draws of −log softmax of the hidden candidates, averaged within a draw.
+
+    Args:
+        score, label: float[rows], label being 1 for hidden. draw: int[rows], from 0. draws: their number.
+    """
+    top = torch.full((draws,), LOWEST, device=score.device).scatter_reduce(0, draw, score, "amax").detach()
+    score = score - top[draw]
+    total = torch.zeros(draws, device=score.device).index_add(0, draw, torch.exp(score))
+    hidden = torch.zeros(draws, device=score.device).index_add(0, draw, label).clamp(min=1)
+    return ((torch.log(total)[draw] - score) * label / hidden[draw]).sum() / draws
+
+
+def exported(network: nn.Sequential, scaling: Scaling) -> NeuralRanker:
+    """Return the trained layers as plain arrays."""
+    layers = [layer for layer in network if isinstance(layer, nn.Linear)]
+    weights = tuple(np.ascontiguousarray(layer.weight.detach().cpu().numpy().T) for layer in layers)
+    return NeuralRanker(scaling, weights, tuple(layer.bias.detach().cpu().numpy().copy() for layer in layers))
+
+
+def _layers(inputs: int, hidden: tuple[int, ...]) -> nn.Sequential:
+    layers: list[nn.Module] = []
+    for outputs in hidden:
+        layers += [nn.Linear(inputs, outputs), nn.ReLU()]
+        inputs = outputs
+    return nn.Sequential(*layers, nn.Linear(inputs, 1))
+
+
+def _device(settings: NeuralSettings) -> torch.device:
+    if settings.device == "cuda" and not torch.cuda.is_available():
+        raise ConfigError(
+            "TILLWISE_NEURAL__DEVICE asks for a GPU (cuda), but PyTorch sees none here: set it to auto or cpu."
+        )
+    return torch.device("cuda" if settings.device != "cpu" and torch.cuda.is_available() else "cpu")
+
+
+def _batches(group: NDArray[np.int32], settings: NeuralSettings, rng: np.random.Generator) -> Iterator[Batch]:
+    start = np.cumsum(group, dtype=np.int64) - group
+    for _ in range(settings.epochs):
+        order = rng.permutation(group.size)
+        for first in range(0, order.size, settings.batch):
+            chosen = order[first : first + settings.batch]
+            size = group[chosen].astype(np.int64)
+            before = np.cumsum(size) - size
+            rows = np.repeat(start[chosen] - before, size) + np.arange(int(size.sum()))
+            yield Batch(rows, torch.from_numpy(np.repeat(np.arange(chosen.size), size)), chosen.size)
