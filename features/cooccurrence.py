@@ -132,6 +132,18 @@ def _pairs(baskets: sp.csr_matrix) -> Iterator[tuple[NDArray[np.int64], NDArray[
         yield row[other], pairs.indices[other], pairs.data[other]
 
 
+def _at_or_above_border(row: NDArray[np.int64], weight: NDArray[np.floating], limit: int) -> NDArray[np.bool_]:
+    """Return which entries weigh at least as much as their row's `limit`-th: sorting the rest would be for nothing."""
+    strong = np.ones(row.size, dtype=bool)
+    starts = np.flatnonzero(np.diff(row, prepend=-1))
+    ends = np.append(starts[1:], row.size)
+    long = ends - starts > limit
+    for start, end in zip(starts[long].tolist(), ends[long].tolist(), strict=True):
+        of_row = weight[start:end]
+        strong[start:end] = of_row >= np.partition(of_row, of_row.size - limit)[of_row.size - limit]
+    return strong
+
+
 class _RowBuilder:
     """Collects the strongest entries of ascending rows."""
 
@@ -142,6 +154,8 @@ class _RowBuilder:
 
     def add(self, row: NDArray[np.int64], partner: NDArray[np.int32], weight: NDArray[np.float32], limit: int) -> None:
         """Add whole rows, keeping of each the `limit` heaviest entries (ties: lower partner first)."""
+        strong = _at_or_above_border(row, weight, limit)
+        row, partner, weight = row[strong], partner[strong], weight[strong]
         order = np.lexsort((partner, -weight, row))
         row, partner, weight = row[order], partner[order], weight[order]
         starts = np.flatnonzero(np.diff(row, prepend=-1))

@@ -62,8 +62,8 @@ STAGES: tuple[Stage, ...] = (
     Stage(
         name="train",
         function="training.train:train",
-        does="train the ranker and package the model",
-        seconds=170,
+        does="train both rankers and package the model",
+        seconds=230,
         upstream=("features",),
         settings=("windows", "features", "candidates", "training", "neural", "ranking"),
         outputs=("model",),

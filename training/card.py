@@ -81,7 +81,7 @@ def model_card(evaluation: Mapping[str, Any], manifest: Mapping[str, Any], setti
 
 def _identity(evaluation: Mapping[str, Any], manifest: Mapping[str, Any]) -> list[str]:
     rows = [
-        ("kind", "LightGBM LambdaRank over generated candidates"),
+        ("kind", "LightGBM LambdaRank and a neural network, blended, over generated candidates"),
         ("knows orders before", _moment(manifest["as_of"])),
         ("data", f"`{manifest['data'][:16]}`"),
         ("code", f"`{evaluation['code']}`"),
@@ -113,11 +113,17 @@ def _training(manifest: Mapping[str, Any], settings: Settings) -> list[str]:
         f"each, once {training.hidden_share:.0%} was hidden and {training.single_draws} times a single product; the "
         f"hidden candidates are the positive examples, {training.negatives_share:.0%} of the others the negative "
         "ones. Shopper states are those just before each basket, product statistics those at the start of its "
-        f"fold. {training.validation_share:.0%} of the shoppers only steered when training stopped. The "
+        f"fold. {training.validation_share:.0%} of the shoppers only steered when training stopped, how "
+        "the two models' scores add up, and what probability a score means. The "
         f"{windows.test_days} days after the cutoff were not used."
     )
     limits = ", ".join(f"{name} {limit}" for name, limit in manifest["candidates"].items())
-    return [text, f"Most candidates by generator: {limits}."]
+    weights = ", ".join(f"{name} {value:.3g}" for name, value in manifest["blend"].items())
+    ranking = (
+        f"The list is ranked by the blended log-odds (weights: {weights}), plus {manifest['ranking']['discovery']:g} "
+        "for a product that is new to the shopper."
+    )
+    return [text, ranking, f"Most candidates by generator: {limits}."]
 
 
 def _candidates(variants: Mapping[str, Any]) -> list[str]:

@@ -88,27 +88,36 @@ def _held_back_shoppers(history: History, settings: Settings) -> NDArray[np.bool
 
 @dataclass
 class _Pile:
-    """Draws that are being collected: (features, labels) of each."""
+    """Examples that are being collected, piece by piece; `tried` counts the draws made."""
 
-    draws: list[tuple[NDArray[np.float32], NDArray[np.bool_]]] = field(default_factory=list)
+    parts: list[Examples] = field(default_factory=list)
     tried: int = 0
 
     def take(self, other: _Pile) -> None:
-        """Add another pile's draws."""
-        self.draws += other.draws
+        """Add another pile's examples."""
+        self.parts += other.parts
         self.tried += other.tried
 
+    def add(self, features: NDArray[np.float32], label: NDArray[np.bool_]) -> None:
+        """Add one draw's candidates."""
+        self.parts.append(Examples(features, label.astype(np.int8), np.array([label.size], dtype=np.int32), 1))
+
     def stack(self) -> Examples:
-        """Return everything as one matrix, emptying the pile, so that memory does not hold it twice."""
-        group = np.array([label.size for _, label in self.draws], dtype=np.int32)
-        matrix = np.empty((int(group.sum()), len(COLUMNS)), dtype=np.float32)
-        labels, start = np.empty(len(matrix), dtype=np.int8), 0
-        self.draws.reverse()
-        while self.draws:
-            features, label = self.draws.pop()
-            matrix[start : start + label.size], labels[start : start + label.size] = features, label
-            start += label.size
-        return Examples(matrix, labels, group, self.tried)
+        """Return everything as one, emptying the pile, so that memory does not hold it twice."""
+        rows = sum(part.label.size for part in self.parts)
+        features, label = np.empty((rows, len(COLUMNS)), dtype=np.float32), np.empty(rows, dtype=np.int8)
+        group = np.concatenate([np.empty(0, dtype=np.int32), *(part.group for part in self.parts)])
+        start = 0
+        self.parts.reverse()
+        while self.parts:
+            part = self.parts.pop()
+            end = start + part.label.size
+            features[start:end], label[start:end], start = part.features, part.label, end
+        return Examples(features, label, group, self.tried)
+
+    def stacked(self) -> _Pile:
+        """Return a pile with one piece: large arrays travel and are freed at less cost than many small ones."""
+        return _Pile([self.stack()], self.tried)
 
 
 @dataclass(frozen=True)
@@ -137,8 +146,8 @@ class _Fold:
                 label = np.isin(candidates, hidden)
                 if label.any() or (apart and label.size):
                     kept = label | (rng.random(label.size) < share)
-                    pile.draws.append((assemble(context, candidates[kept]), label[kept]))
-        return learn, held_back
+                    pile.add(assemble(context, candidates[kept]), label[kept])
+        return learn.stacked(), held_back.stacked()
 
 
 def _draws(case: Case, single: int, rng: np.random.Generator) -> list[tuple[NDArray[np.int32], NDArray[np.int32]]]:

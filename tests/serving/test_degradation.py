@@ -82,12 +82,12 @@ def test_garbage_in_redis_is_answered_from_the_request_alone(
 def test_an_arm_that_breaks_is_replaced_by_the_next(
     client: TestClient[Litestar], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from training import recommender
+    from training import ranker
 
     def broken(*_: object) -> None:
         raise RuntimeError("the ranker is broken")
 
-    monkeypatch.setattr(recommender, "assemble", broken)
+    monkeypatch.setattr(ranker, "assemble", broken)
     answer = ask(client)
     assert answer["arm"] == "frequently_bought_together"
     assert answer["fallback"] == {"arm": "frequently_bought_together", "reason": "model failed (RuntimeError)"}

@@ -68,7 +68,7 @@ def test_order_and_duplicates_of_a_cart_do_not_matter(
 
 
 def test_an_unknown_arm_names_the_known_ones(recommender: Recommender) -> None:
-    with pytest.raises(ConfigError, match="model, frequently_bought_together, popularity"):
+    with pytest.raises(ConfigError, match="model, value, gbm, neural, frequently_bought_together, popularity"):
         recommender.recommend([], ShopperState.empty(), 0.0, 5, "magic")
 
 
@@ -104,3 +104,46 @@ def test_products_out_of_stock_are_never_recommended(package: ModelPackage) -> N
     for arm in ARMS:
         answer = scarce.recommend(package.products.ids[:2], ShopperState.empty(), package.as_of, 10, arm)
         assert {item.product_id for item in answer} <= set(package.products.ids[-3:])
+
+
+def test_value_is_probability_times_price(recommender: Recommender, regular: ShopperState) -> None:
+    matrix = recommender.package.matrix
+    context = recommender.context(matrix.catalogue.ids[:2], regular, recommender.package.as_of)
+    rows, scores = recommender.rank(context, 1_000, "value")
+    np.testing.assert_allclose(scores, recommender.probability(context, rows) * matrix.price[rows], rtol=1e-6)
+    assert set(rows.tolist()) == set(recommender.rank(context, 1_000, "model")[0].tolist())
+
+
+def test_probabilities_of_all_candidates_add_up_to_at_most_about_one(
+    recommender: Recommender, regular: ShopperState
+) -> None:
+    for shopper in (regular, ShopperState.empty()):
+        context = recommender.context(recommender.package.products.ids[:3], shopper, recommender.package.as_of)
+        probability = recommender.probability(context, recommender.rank(context, 1_000)[0])
+        assert ((probability > 0) & (probability < 1)).all()
+        assert 0.05 < probability.sum() < 1.5
+
+
+def test_discovery_brings_products_the_shopper_has_not_bought_forward(
+    package: ModelPackage, regular: ShopperState
+) -> None:
+    shares = []
+    for discovery in (0.0, 1.0, 100.0):
+        recommender = Recommender(replace(package, ranking=package.ranking.model_copy(update={"discovery": discovery})))
+        context = recommender.context(package.products.ids[:1], regular, package.as_of)
+        rows, _ = recommender.rank(context, 10)
+        shares.append(float((~np.isin(package.products.keys[rows], regular.products.keys)).mean()))
+    assert shares == sorted(shares)
+    assert shares[0] < shares[2]
+
+
+def test_arms_asked_about_one_request_after_another_do_not_mix_up_requests(
+    recommender: Recommender, regular: ShopperState
+) -> None:
+    ids, now = recommender.package.products.ids, recommender.package.as_of
+    first, second = recommender.context(ids[:1], regular, now), recommender.context(ids[5:9], regular, now)
+    alone = [recommender.rank(context, 10, arm)[0] for arm in ("model", "gbm") for context in (first, second)]
+    fresh = Recommender(recommender.package)
+    mixed = [fresh.rank(context, 10, arm)[0] for context in (second, first) for arm in ("gbm", "model")]
+    for kept, again in zip(alone, (mixed[3], mixed[1], mixed[2], mixed[0]), strict=True):
+        assert kept.tolist() == again.tolist()
