@@ -19,6 +19,7 @@ from serving.routes import ROUTES
 from serving.routes.collect import Collector
 from serving.state import StateReader
 from training.package import ModelPackage
+from training.parallel import single_thread
 from training.recommender import Recommender
 
 VERSION = "1"
@@ -29,6 +30,7 @@ def make_app(settings: Settings, package: ModelPackage) -> Litestar:
     clock = service_clock(package.clock, package.as_of)
     state, broker = StateReader(settings), connect(settings)
     engine = Engine(Recommender(package), state, clock, settings.serving)
+    single_thread()
     engine.warm()
     return Litestar(
         route_handlers=ROUTES,

@@ -9,6 +9,8 @@ from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from typing import Any, TypeVar
 
+from threadpoolctl import threadpool_limits
+
 from configs.errors import StageError
 
 Item = TypeVar("Item")
@@ -27,7 +29,7 @@ def map_forked(work: Callable[[Item], Result], items: Sequence[Item], workers: i
 
     Args:
         work: any callable, closures over large arrays too: it is inherited, never pickled. It must leave what it
-            inherits unchanged and use one thread.
+            inherits unchanged. Linear algebra runs in one thread in each worker.
         items: small and picklable, as are the results; enough of them that every worker stays busy.
         workers: processes; 0: one per core; 1: no process is started.
 
@@ -41,7 +43,7 @@ def map_forked(work: Callable[[Item], Result], items: Sequence[Item], workers: i
         yield from map(work, items)
         return
     _work = work
-    pool = ProcessPoolExecutor(count, mp_context=multiprocessing.get_context("fork"))
+    pool = ProcessPoolExecutor(count, mp_context=multiprocessing.get_context("fork"), initializer=single_thread)
     try:
         yield from pool.map(_call, items)
     except BrokenProcessPool:
@@ -51,6 +53,11 @@ def map_forked(work: Callable[[Item], Result], items: Sequence[Item], workers: i
         ) from None
     finally:
         pool.shutdown(cancel_futures=True)
+
+
+def single_thread() -> None:
+    """Let numpy's linear algebra use one thread in this process: small products lose more to waiting than they gain."""
+    threadpool_limits(1)
 
 
 def _call(item: Any) -> Any:

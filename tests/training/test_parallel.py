@@ -6,7 +6,9 @@ import os
 import signal
 from collections.abc import Iterator
 
+import numpy as np
 import pytest
+from threadpoolctl import threadpool_info
 
 from configs.errors import StageError
 from training.parallel import map_forked
@@ -44,3 +46,9 @@ def test_whoever_stops_reading_early_leaves_no_process() -> None:
     results.close()  # type: ignore[attr-defined]
     with pytest.raises(ProcessLookupError):
         os.kill(worker, 0)
+
+
+def test_linear_algebra_in_a_worker_keeps_to_one_thread() -> None:
+    np.ones((4, 4)) @ np.ones((4, 4))  # loads the library before the fork
+    for threads in map_forked(lambda _: {lib["num_threads"] for lib in threadpool_info()}, [1, 2, 3], 2):
+        assert threads == {1}
