@@ -1,14 +1,16 @@
 """Which products are bought together: per product its strongest partners, by cosine and by confidence.
 
-Baskets are a sparse 0/1 matrix; its product with its own transpose counts pairs. Rows are made in blocks and cut to
-the strongest `neighbours` at once, so memory stays bounded by one block. Sources: item-item cosine with shrinkage,
-Sarwar et al. 2001 (WWW) and Koren 2008 (KDD); confidence as in association rules, Agrawal et al. 1993 (SIGMOD).
+`features.pair_counts` counts, and new orders only add to its counts; here counts become weights. Every row is cut to
+its strongest `neighbours`. Sources: item-item cosine with shrinkage, Sarwar et al. 2001 (WWW) and Koren 2008 (KDD);
+confidence as in association rules, Agrawal et al. 1993 (SIGMOD).
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import math
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 import scipy.sparse as sp
@@ -17,8 +19,8 @@ from numpy.typing import NDArray
 from configs.settings import FeatureSettings
 from features.history import History
 from features.item_vectors import item_vectors
-
-BLOCK = 2_000
+from features.pair_counts import OrderCounts, PairCounts
+from features.strongest import Rank, strongest
 
 
 @dataclass(frozen=True)
@@ -81,91 +83,77 @@ class Cooccurrence:
 
 
 def cooccurrence(history: History, as_of: int, features: FeatureSettings) -> Cooccurrence:
-    """Return the co-occurrence of all products in orders strictly before `as_of` (unix seconds).
+    """Return the co-occurrence of all products in orders strictly before `as_of` (unix seconds)."""
+    return weigh(OrderCounts.none(history.catalogue).update(history.before(as_of)), features)
+
+
+def cooccurrences(history: History, moments: Sequence[int], features: FeatureSettings) -> Iterator[Cooccurrence]:
+    """Yield `cooccurrence` at each of the ascending `moments`, counting every order once for all of them.
+
+    The counts are held until the last one is yielded and asked to go on.
+
+    Raises:
+        ValueError: the moments do not ascend.
+    """
+    counts = OrderCounts.none(history.catalogue)
+    for since, moment in pairwise([-math.inf, *moments]):
+        if moment < since:
+            raise ValueError(f"Found the moment {moment} after {since}, expected ascending moments.")
+        counts = counts.update(history.before(moment).since(since))
+        yield weigh(counts, features)
+
+
+def weigh(counts: OrderCounts, features: FeatureSettings) -> Cooccurrence:
+    """Return what is bought together according to counts.
 
     cosine(i, j) = c_ij / (sqrt(n_i n_j) + shrinkage); confidence(i → j) = c_ij / (n_i + shrinkage), where c_ij
     counts orders with both and n_i orders with i.
     """
-    known = history.before(as_of)
-    size = len(known.catalogue)
-    n = np.bincount(known.product, minlength=size)
-    cosine, confidence = _RowBuilder(size), _RowBuilder(size)
-    for row, partner, together in _pairs(_baskets(known, known.product, size)):
-        scale = np.sqrt(n[row] * n[partner]) + features.cosine_shrinkage
-        cosine.add(row, partner, together / scale, features.neighbours)
-        confidence.add(row, partner, together / (n[row] + features.confidence_shrinkage), features.neighbours)
-    levels = known.catalogue.levels
-    leaf, parent = (_categories(known, level, features) for level in (levels.leaf, levels.parent))
-    by_cosine = cosine.build()
-    links = sp.csr_matrix((by_cosine.weight, by_cosine.partner, by_cosine.start), shape=(size, size))
-    vectors = item_vectors(links, n, levels.leaf, features.vector_dimensions, features.vector_prior_orders)
-    return Cooccurrence(by_cosine, confidence.build(), leaf, parent, vectors)
+    products = counts.products
+    cosine = _cosine(products, features.cosine_shrinkage, features.neighbours)
+    links = sp.csr_matrix((cosine.weight, cosine.partner, cosine.start), shape=products.together.shape)
+    leaf = counts.catalogue.levels.leaf
+    return Cooccurrence(
+        cosine,
+        _confidence(products, features.confidence_shrinkage, features.neighbours),
+        _categories(counts.leaf, features),
+        _categories(counts.parent, features),
+        item_vectors(links, products.single, leaf, features.vector_dimensions, features.vector_prior_orders),
+    )
 
 
-def _categories(known: History, code: NDArray[np.int32], features: FeatureSettings) -> CategoryCooccurrence:
-    size = int(code.max()) + 1
-    baskets = _baskets(known, code[known.product], size)
-    n: NDArray[np.float32] = np.asarray(baskets.sum(axis=0)).ravel()
-    confidence = _RowBuilder(size)
-    for row, partner, together in _pairs(baskets):
-        weight = together / (n[row] + np.float32(features.category_shrinkage))
-        confidence.add(row, partner, weight, features.category_neighbours)
-    return CategoryCooccurrence(confidence.build(), (n / max(1, len(known))).astype(np.float32))
+def _cosine(counts: PairCounts, shrinkage: float, limit: int) -> Neighbours:
+    n = counts.single
+
+    def cosine(row: NDArray[np.int32], partner: NDArray[np.int32], together: NDArray[np.int32]) -> NDArray[np.float64]:
+        weight: NDArray[np.float64] = together / (np.sqrt(n[row] * n[partner]) + shrinkage)
+        return weight
+
+    return _neighbours(counts, cosine, cosine, limit)
 
 
-def _baskets(known: History, item: NDArray[np.int32], size: int) -> sp.csr_matrix:
-    """Return the orders × items matrix of zeros and ones; `item` has one entry a line."""
-    ones = np.ones(item.size, dtype=np.float32)
-    baskets = sp.csr_matrix((ones, item, known.start), shape=(len(known), size))
-    baskets.sum_duplicates()
-    baskets.data[:] = 1.0
-    return baskets
+def _confidence(counts: PairCounts, shrinkage: float, limit: int) -> Neighbours:
+    n, items = counts.single, counts.together.shape[0]
+
+    def rank(_: NDArray[np.int32], partner: NDArray[np.int32], together: NDArray[np.int32]) -> NDArray[np.float64]:
+        # Within a row confidence grows with the count. Partners of equal count get ranks of their own, all below the
+        # next count's: finding the strongest among very many equals is slow.
+        return together - partner / items
+
+    def confidence(row: NDArray[np.int32], _: NDArray[np.int32], together: NDArray[np.int32]) -> NDArray[np.float64]:
+        weight: NDArray[np.float64] = together / (n[row] + shrinkage)
+        return weight
+
+    return _neighbours(counts, rank, confidence, limit)
 
 
-def _pairs(baskets: sp.csr_matrix) -> Iterator[tuple[NDArray[np.int64], NDArray[np.int32], NDArray[np.float32]]]:
-    """Yield (item, other item, orders with both) of whole ascending rows, block by block."""
-    by_item = baskets.T.tocsr()
-    for first in range(0, baskets.shape[1], BLOCK):
-        pairs = (by_item[first : first + BLOCK] @ baskets).tocsr()
-        row = np.repeat(np.arange(pairs.shape[0]), np.diff(pairs.indptr)) + first
-        other = pairs.indices != row
-        yield row[other], pairs.indices[other], pairs.data[other]
+def _neighbours(counts: PairCounts, rank: Rank, weight: Rank, limit: int) -> Neighbours:
+    start, entry = strongest(counts.together, rank, limit)
+    row = np.repeat(np.arange(start.size - 1, dtype=np.int32), np.diff(start))
+    partner = counts.together.indices[entry].astype(np.int32)
+    return Neighbours(start, partner, weight(row, partner, counts.together.data[entry]).astype(np.float32))
 
 
-def _at_or_above_border(row: NDArray[np.int64], weight: NDArray[np.floating], limit: int) -> NDArray[np.bool_]:
-    """Return which entries weigh at least as much as their row's `limit`-th: sorting the rest would be for nothing."""
-    strong = np.ones(row.size, dtype=bool)
-    starts = np.flatnonzero(np.diff(row, prepend=-1))
-    ends = np.append(starts[1:], row.size)
-    long = ends - starts > limit
-    for start, end in zip(starts[long].tolist(), ends[long].tolist(), strict=True):
-        of_row = weight[start:end]
-        strong[start:end] = of_row >= np.partition(of_row, of_row.size - limit)[of_row.size - limit]
-    return strong
-
-
-class _RowBuilder:
-    """Collects the strongest entries of ascending rows."""
-
-    def __init__(self, rows: int) -> None:
-        self._count = np.zeros(rows, dtype=np.int64)
-        self._partner: list[NDArray[np.int32]] = []
-        self._weight: list[NDArray[np.float32]] = []
-
-    def add(self, row: NDArray[np.int64], partner: NDArray[np.int32], weight: NDArray[np.float32], limit: int) -> None:
-        """Add whole rows, keeping of each the `limit` heaviest entries (ties: lower partner first)."""
-        strong = _at_or_above_border(row, weight, limit)
-        row, partner, weight = row[strong], partner[strong], weight[strong]
-        order = np.lexsort((partner, -weight, row))
-        row, partner, weight = row[order], partner[order], weight[order]
-        starts = np.flatnonzero(np.diff(row, prepend=-1))
-        rank = np.arange(row.size) - np.repeat(starts, np.diff(np.append(starts, row.size)))
-        keep = rank < limit
-        np.add.at(self._count, row[keep], 1)
-        self._partner.append(partner[keep].astype(np.int32))
-        self._weight.append(weight[keep].astype(np.float32))
-
-    def build(self) -> Neighbours:
-        """Return the collected rows."""
-        start = np.concatenate([[0], np.cumsum(self._count)]).astype(np.int64)
-        return Neighbours(start, np.concatenate(self._partner), np.concatenate(self._weight))
+def _categories(counts: PairCounts, features: FeatureSettings) -> CategoryCooccurrence:
+    confidence = _confidence(counts, features.category_shrinkage, features.category_neighbours)
+    return CategoryCooccurrence(confidence, (counts.single / max(1, counts.orders)).astype(np.float32))

@@ -144,6 +144,23 @@ class History:
             self.discount[:lines],
         )
 
+    def since(self, moment: float) -> History:
+        """Return the orders placed at or after `moment` (unix seconds); arrays but `start` are views."""
+        orders = int(np.searchsorted(self.at, moment, side="left"))
+        lines = int(self.start[orders])
+        return History(
+            self.catalogue,
+            self.shopper_ids,
+            self.order_ids[orders:],
+            self.at[orders:],
+            self.shopper[orders:],
+            self.start[orders:] - lines,
+            self.product[lines:],
+            self.quantity[lines:],
+            self.unit_price[lines:],
+            self.discount[lines:],
+        )
+
     @cached_property
     def line_order(self) -> NDArray[np.int32]:
         """int32[lines], the order each line belongs to."""
