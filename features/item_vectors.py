@@ -14,6 +14,8 @@ from numpy.typing import NDArray
 OVERSAMPLING = 16
 POWER_ITERATIONS = 2
 SEED = 11
+LEAST_SPAN = 1e-12
+"""Directions whose squared length is a smaller share of the longest one's are rounding errors of float32."""
 
 
 def item_vectors(
@@ -48,13 +50,27 @@ def _leading(cosine: sp.csr_matrix, rank: int) -> NDArray[np.float32]:
     columns = min(size, rank + OVERSAMPLING)
     sketch = links @ np.random.default_rng(SEED).standard_normal((size, columns), dtype=np.float32)
     for _ in range(POWER_ITERATIONS):
-        sketch = links @ np.linalg.qr(sketch)[0]
-    basis = np.linalg.qr(sketch)[0]
+        sketch = links @ _orthonormal(sketch)
+    basis = _orthonormal(sketch)
     projected = basis.T @ (links @ basis)
     value, vector = np.linalg.eigh((projected + projected.T) / 2)
     best = np.argsort(-value, kind="stable")[:rank]
     scaled: NDArray[np.float32] = (basis @ vector[:, best]) * np.sqrt(np.maximum(value[best], 0.0))
     return scaled.astype(np.float32)
+
+
+def _orthonormal(columns: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Return float32[rows, columns] of the same span, orthonormal; of lesser span, zeros stand for the missing ones.
+
+    Through the eigenvectors of the columns' inner products: of so many rows, several times faster than QR.
+    """
+    wide = columns.astype(np.float64)
+    value, vector = np.linalg.eigh(wide.T @ wide)
+    spanned = value > LEAST_SPAN * value[-1]
+    scale = np.zeros_like(value)
+    scale[spanned] = 1.0 / np.sqrt(value[spanned])
+    basis: NDArray[np.float32] = (wide @ (vector * scale)).astype(np.float32)
+    return basis
 
 
 def _unit(vectors: NDArray[np.float32]) -> NDArray[np.float32]:
