@@ -138,7 +138,8 @@ def _confidence(counts: PairCounts, shrinkage: float, limit: int) -> Neighbours:
     def rank(_: NDArray[np.int32], partner: NDArray[np.int32], together: NDArray[np.int32]) -> NDArray[np.float64]:
         # Within a row confidence grows with the count. Partners of equal count get ranks of their own, all below the
         # next count's: finding the strongest among very many equals is slow.
-        return together - partner / items
+        below: NDArray[np.float64] = together - partner / items
+        return below
 
     def confidence(row: NDArray[np.int32], _: NDArray[np.int32], together: NDArray[np.int32]) -> NDArray[np.float64]:
         weight: NDArray[np.float64] = together / (n[row] + shrinkage)

@@ -57,9 +57,9 @@ def _cut(
     """
     length = np.diff(start)
     border = np.full(length.size, -np.inf)
-    for row in np.flatnonzero(length > limit).tolist():
-        of_row = strength[start[row] : start[row + 1]]
-        border[row] = np.partition(of_row, of_row.size - limit)[of_row.size - limit]
+    for long in np.flatnonzero(length > limit).tolist():
+        of_row = strength[start[long] : start[long + 1]]
+        border[long] = np.partition(of_row, of_row.size - limit)[of_row.size - limit]
     row = np.repeat(np.arange(length.size, dtype=np.int32), length)
     of_entry = border[row]
     kept = strength > of_entry
