@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from configs import Settings
 from features.context import Context, ProductMatrix
-from features.cooccurrence import cooccurrence
+from features.cooccurrence import cooccurrences
 from features.definitions import COLUMNS, assemble
 from features.history import History
 from features.shopper import ShopperState
@@ -28,12 +28,16 @@ if TYPE_CHECKING:
 
 def product_matrix(settings: Settings, store: FeatureStore, history: History, as_of: int) -> ProductMatrix:
     """Return the product side as known just before `as_of` (unix seconds)."""
-    return ProductMatrix(
-        history.catalogue,
-        product_stats_at(store, history.catalogue, as_of),
-        cooccurrence(history, as_of, settings.features),
-        settings.features,
-    )
+    return next(product_matrices(settings, store, history, [as_of]))
+
+
+def product_matrices(
+    settings: Settings, store: FeatureStore, history: History, moments: Sequence[int]
+) -> Iterator[ProductMatrix]:
+    """Yield the product side as known just before each of the ascending `moments`, counting no order twice."""
+    for as_of, together in zip(moments, cooccurrences(history, moments, settings.features), strict=True):
+        stats = product_stats_at(store, history.catalogue, as_of)
+        yield ProductMatrix(history.catalogue, stats, together, settings.features)
 
 
 def states_of(settings: Settings, store: FeatureStore, history: History, cases: Sequence[Case]) -> list[ShopperState]:
@@ -48,8 +52,8 @@ def build_examples(
     history: History,
     windows: Sequence[Window],
     progress: Callable[[float], None],
-) -> Split:
-    """Return the examples of all training folds.
+) -> tuple[Split, ProductMatrix]:
+    """Return the examples of all training folds, and the product side as known just after the last fold.
 
     A basket to learn from is drawn several times: once with a share of it hidden, as carts early in the shopping
     trip are, and with single products hidden, as carts at checkout are; of its candidates that were not hidden a
@@ -63,8 +67,9 @@ def build_examples(
     shopper_held_back = _held_back_shoppers(history, settings)
     limit = -(-settings.training.max_baskets // len(windows))
     learn, held_back = _Pile(), _Pile()
-    for fold, window in enumerate(windows):
-        matrix = product_matrix(settings, store, history, window.start)
+    moments = [*(window.start for window in windows), windows[-1].end]
+    matrices = product_matrices(settings, store, history, moments)
+    for fold, (window, matrix) in enumerate(zip(windows, matrices, strict=False)):
         cases = _sample(_fold_cases(settings, history, window), limit, settings.training.seed)
         states = states_of(settings, store, history, cases)
         apart = shopper_held_back[history.shopper[[case.order for case in cases]]]
@@ -74,7 +79,9 @@ def build_examples(
             learn.take(to_learn)
             held_back.take(to_hold_back)
             progress((fold + done / len(chunks)) / len(windows))
-    return Split(learn.stack(), held_back.stack())
+    del matrix, cases, states, draw  # and with the last matrix go the pair counts, before stacking takes its memory
+    (after,) = matrices
+    return Split(learn.stack(), held_back.stack()), after
 
 
 def _held_back_shoppers(history: History, settings: Settings) -> NDArray[np.bool_]:

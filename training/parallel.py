@@ -16,7 +16,7 @@ from configs.errors import StageError
 Item = TypeVar("Item")
 Result = TypeVar("Result")
 
-_work: Callable[[Any], Any]
+_work: Callable[[Any], Any] | None = None
 
 
 def chunks_of(size: int, chunk: int = 200) -> list[range]:
@@ -53,6 +53,7 @@ def map_forked(work: Callable[[Item], Result], items: Sequence[Item], workers: i
         ) from None
     finally:
         pool.shutdown(cancel_futures=True)
+        _work = None  # it may hold many arrays
 
 
 def single_thread() -> None:
@@ -61,4 +62,5 @@ def single_thread() -> None:
 
 
 def _call(item: Any) -> Any:
+    assert _work is not None
     return _work(item)

@@ -11,7 +11,7 @@ from features.history import ingest_record, load_history
 from features.store import open_store
 from features.windows import cut_windows
 from training.blend import Blend, fit_blend
-from training.dataset import build_examples, product_matrix
+from training.dataset import build_examples
 from training.examples import Split
 from training.gbm import fit_gbm, importance
 from training.neural.fit import fit_network
@@ -36,7 +36,7 @@ def train(settings: Settings, progress: Progress) -> StageReport:
     windows = cut_windows(history, record["timezone"], settings.windows)
     store = open_store(settings)
     progress.update("building examples", 0.05)
-    examples = build_examples(
+    examples, matrix = build_examples(
         settings, store, history, windows.folds, lambda share: progress.update("building examples", 0.05 + 0.45 * share)
     )
     booster, quality = fit_gbm(examples, settings.training, progress)
@@ -45,7 +45,6 @@ def train(settings: Settings, progress: Progress) -> StageReport:
     )
     blend = _blend(examples, booster, network)
     progress.update("packaging", 0.95)
-    matrix = product_matrix(settings, store, history, windows.as_of)
     with replace_directory(settings.work.model) as folder:
         version = save_package(
             folder,
