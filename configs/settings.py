@@ -96,6 +96,7 @@ class FeatureSettings(Section):
     usual_products: int = Field(ge=1, description="products that stand for what a shopper usually buys")
     vector_dimensions: int = Field(ge=2, description="length of an item vector")
     vector_prior_orders: float = Field(gt=0, description="at so many orders, product and category weigh the same")
+    encoder_pool: int = Field(ge=1, description="most popular products among which the encoder finds the nearest")
 
 
 class CandidateSettings(Section):
@@ -104,6 +105,7 @@ class CandidateSettings(Section):
     cooccurrence: int = Field(ge=0, description="from what is bought together with the cart")
     history: int = Field(ge=0, description="from the shopper's own purchases")
     popular: int = Field(ge=0, description="from recently popular products")
+    neural: int = Field(ge=0, description="nearest to cart and shopper by the encoder")
 
 
 class TrainingSettings(Section):
@@ -124,6 +126,24 @@ class TrainingSettings(Section):
     leaves: int = Field(ge=2)
     min_data_in_leaf: int = Field(ge=1)
     threads: int = Field(ge=0, description="0: one per core")
+
+
+class EncoderSettings(Section):
+    """The encoder of cart and history (PyTorch), whose score both rankers read and whose neighbours are candidates."""
+
+    seed: int = Field(description="of initial weights, of what is hidden and of the sampled products")
+    device: Literal["auto", "cpu", "cuda"] = Field(description="auto: a GPU if there is one; for training only")
+    hidden: int = Field(ge=1, description="width of the hidden layer")
+    history: int = Field(ge=1, description="newest past purchases that are read")
+    cart: int = Field(ge=1, description="most cart products learned from at a time; a request's are all read")
+    hidden_products: int = Field(ge=1, description="most hidden products of one draw that are learned")
+    negatives: int = Field(ge=1, description="products sampled per step to compete with the hidden ones")
+    epochs: int = Field(ge=1, description="passes over the baskets before the first training fold")
+    later_epochs: int = Field(ge=1, description="passes over each later fold's baskets")
+    later_rate: float = Field(gt=0, le=1, description="share of the learning rate for later folds")
+    batch: int = Field(ge=1, description="baskets per step")
+    learning_rate: float = Field(gt=0, le=1, description="highest of the one-cycle schedule")
+    weight_decay: float = Field(ge=0)
 
 
 class NeuralSettings(Section):
@@ -217,6 +237,7 @@ class Settings(BaseSettings):
     features: FeatureSettings
     candidates: CandidateSettings
     training: TrainingSettings
+    encoder: EncoderSettings
     neural: NeuralSettings
     ranking: RankingSettings
     evaluation: EvaluationSettings

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from configs.settings import FeatureSettings
 from features.cooccurrence import Cooccurrence, Neighbours
+from features.encoder import Encoder, Floats, age_in_days, newest_purchases
 from features.history import Catalogue
 from features.lookup import locate
 from features.own_baskets import OwnBaskets, own_baskets
@@ -26,12 +27,14 @@ class ProductMatrix:
     Attributes:
         catalogue: ids, keys and descriptions. stats: one row a product. together: co-occurrence partners.
         features: decays and bounds that the state was built with.
+        encoder: of requests, over the same rows; None until one is fitted.
     """
 
     catalogue: Catalogue
     stats: ProductStats
     together: Cooccurrence
     features: FeatureSettings
+    encoder: Encoder | None = None
 
     @cached_property
     def price(self) -> NDArray[np.float32]:
@@ -137,6 +140,17 @@ class Context:
         best = top_rows(rate, features.usual_products)
         rows = self.products.rows_of_keys(table.keys[best])
         return rows[rows >= 0], rate[best][rows >= 0].astype(np.float64)
+
+    @cached_property
+    def encoded(self) -> Floats:
+        """The request as the encoder's vector, float32[d]; empty without an encoder."""
+        encoder = self.products.encoder
+        if encoder is None:
+            return np.empty(0, dtype=np.float32)
+        keys, at = newest_purchases(self.shopper.baskets, encoder.history)
+        rows = self.products.rows_of_keys(keys)
+        known = rows >= 0
+        return encoder.encode(self.cart, rows[known], age_in_days(self.now, at[known]), self.now)
 
     @cached_property
     def own_baskets(self) -> OwnBaskets:

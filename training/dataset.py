@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -18,12 +18,17 @@ from features.shopper import ShopperState
 from features.store import product_stats_at, shopper_states
 from features.windows import Window
 from training.candidates import generate
+from training.encoder.fit import EncoderFit
 from training.examples import Examples, Split
 from training.parallel import chunks_of, map_forked
 from training.protocol import Case, make_cases
 
 if TYPE_CHECKING:
     from feast import FeatureStore
+
+
+ENCODER_SHARE = 0.5
+"""About how much of the time goes into the encoder's first fit."""
 
 
 def product_matrix(settings: Settings, store: FeatureStore, history: History, as_of: int) -> ProductMatrix:
@@ -51,7 +56,9 @@ def build_examples(
     store: FeatureStore,
     history: History,
     windows: Sequence[Window],
-    progress: Callable[[float], None],
+    *,
+    encoder: EncoderFit,
+    progress: Callable[[str, float], None],
 ) -> tuple[Split, ProductMatrix]:
     """Return the examples of all training folds, and the product side as known just after the last fold.
 
@@ -62,14 +69,16 @@ def build_examples(
     Args:
         settings: windows, features, candidates, training.
         store: an open feature store. history: all orders. windows: the folds' target windows.
-        progress: told the finished share.
+        encoder: has seen no order yet; it learns along, each fold being scored by what it was at the fold's start.
+        progress: told what is going on, and the finished share.
     """
     shopper_held_back = _held_back_shoppers(history, settings)
     limit = -(-settings.training.max_baskets // len(windows))
     learn, held_back = _Pile(), _Pile()
     moments = [*(window.start for window in windows), windows[-1].end]
-    matrices = product_matrices(settings, store, history, moments)
+    matrices = _with_encoder(product_matrices(settings, store, history, moments), moments, encoder, progress)
     for fold, (window, matrix) in enumerate(zip(windows, matrices, strict=False)):
+        at = ENCODER_SHARE + (1 - ENCODER_SHARE) * fold / len(windows)
         cases = _sample(_fold_cases(settings, history, window), limit, settings.training.seed)
         states = states_of(settings, store, history, cases)
         apart = shopper_held_back[history.shopper[[case.order for case in cases]]]
@@ -78,10 +87,27 @@ def build_examples(
         for done, (to_learn, to_hold_back) in enumerate(map_forked(draw, chunks, settings.training.workers), 1):
             learn.take(to_learn)
             held_back.take(to_hold_back)
-            progress((fold + done / len(chunks)) / len(windows))
+            progress("building examples", at + (1 - ENCODER_SHARE) * done / len(chunks) / len(windows))
     del matrix, cases, states, draw  # and with the last matrix go the pair counts, before stacking takes its memory
     (after,) = matrices
     return Split(learn.stack(), held_back.stack()), after
+
+
+def _with_encoder(
+    matrices: Iterator[ProductMatrix],
+    moments: Sequence[int],
+    encoder: EncoderFit,
+    progress: Callable[[str, float], None],
+) -> Iterator[ProductMatrix]:
+    share = 0.0
+    for matrix, moment in zip(matrices, moments, strict=True):
+        known = share  # the first fit takes most of the time, later ones go on from it
+
+        def tell(done: float, known: float = known) -> None:
+            progress("training the encoder", max(known, ENCODER_SHARE * done))
+
+        yield replace(matrix, encoder=encoder.until(matrix, moment, tell))
+        share += (1 - ENCODER_SHARE) / len(moments) + (ENCODER_SHARE if not share else 0.0)
 
 
 def _held_back_shoppers(history: History, settings: Settings) -> NDArray[np.bool_]:

@@ -36,7 +36,7 @@ def fit_gbm(examples: Split, training: TrainingSettings, progress: Progress) -> 
 
     def tell(environment: Any) -> None:
         share = (environment.iteration + 1) / training.trees
-        progress.update(f"boosting round {environment.iteration + 1}", 0.5 + 0.3 * share)
+        progress.update(f"boosting round {environment.iteration + 1}", 0.62 + 0.23 * share)
 
     stop = lgb.early_stopping(training.early_stopping_rounds, verbose=False)
     booster = lgb.train(_parameters(training), train, training.trees, valid_sets=[valid], callbacks=[stop, tell])

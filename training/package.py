@@ -1,8 +1,8 @@
 """A model package: one versioned folder with everything that ranking needs, in formats that cannot execute code.
 
 Layout: `manifest.json` (schema, cutoff, settings, checksums), `products.parquet`, `*.npy` (memory-mapped, so workers
-share them), `ranker.txt` (LightGBM text) and `neural_*.npy` (the network's arrays). The version is a digest of the
-content: same inputs, same version.
+share them), among them `neural_*.npy` (the network's arrays) and `encoder_*.npy` (the encoder's), and `ranker.txt`
+(LightGBM text). The version is a digest of the content: same inputs, same version.
 """
 
 from __future__ import annotations
@@ -25,13 +25,14 @@ from configs.settings import CandidateSettings, FeatureSettings, RankingSettings
 from features.context import ProductMatrix
 from features.cooccurrence import CategoryCooccurrence, Cooccurrence, Neighbours
 from features.definitions import COLUMNS
+from features.encoder import Encoder, EncoderWeights
 from features.history import Catalogue, catalogue_of
 from features.products import ProductStats
 from training.blend import Blend
 from training.neural.network import NeuralRanker
 
-FORMAT = 3
-MANIFEST, PRODUCTS, RANKER, NEURAL = "manifest.json", "products.parquet", "ranker.txt", "neural_"
+FORMAT = 4
+MANIFEST, PRODUCTS, RANKER, NEURAL, ENCODER = "manifest.json", "products.parquet", "ranker.txt", "neural_", "encoder_"
 
 
 @dataclass(frozen=True)
@@ -75,7 +76,11 @@ class ModelPackage:
         _check(folder, manifest)
         features = FeatureSettings(**manifest["features"])
         matrix = ProductMatrix(
-            catalogue_of(pq.read_table(folder / PRODUCTS)), _load_stats(folder), _load_together(folder), features
+            catalogue_of(pq.read_table(folder / PRODUCTS)),
+            _load_stats(folder),
+            _load_together(folder),
+            features,
+            _load_encoder(folder, manifest["encoder"]),
         )
         return cls(
             version=manifest["version"],
@@ -123,6 +128,7 @@ def save_package(
     for level, categories in {"leaf": together.leaf, "parent": together.parent}.items():
         _save_neighbours(folder, level, categories.confidence)
         np.save(folder / f"{level}_share.npy", categories.share)
+    _save_encoder(folder, matrix.encoder)
     (folder / RANKER).write_text(gbm, encoding="utf-8")
     for name, array in neural.arrays().items():
         np.save(folder / f"{NEURAL}{name}.npy", array)
@@ -134,6 +140,7 @@ def save_package(
         "columns": list(COLUMNS),
         "features": matrix.features.model_dump(),
         "candidates": candidates.model_dump(),
+        "encoder": _encoder_settings(matrix.encoder),
         "blend": blend.as_dict(),
         "ranking": ranking.model_dump(),
         "files": {path.name: _digest(path) for path in sorted(folder.iterdir())},
@@ -203,6 +210,24 @@ def _load_together(folder: Path) -> Cooccurrence:
     )
     cosine, confidence = _load_neighbours(folder, "cosine"), _load_neighbours(folder, "confidence")
     return Cooccurrence(cosine, confidence, leaf, parent, _map(folder, "vectors"))
+
+
+def _save_encoder(folder: Path, encoder: Encoder | None) -> None:
+    if encoder is not None:
+        for name in EncoderWeights.names():
+            np.save(folder / f"{ENCODER}{name}.npy", getattr(encoder.weights, name))
+        np.save(folder / f"{ENCODER}pool.npy", encoder.pool)
+
+
+def _encoder_settings(encoder: Encoder | None) -> dict[str, Any] | None:
+    return None if encoder is None else {"history": encoder.history, "timezone": encoder.timezone}
+
+
+def _load_encoder(folder: Path, settings: Mapping[str, Any] | None) -> Encoder | None:
+    if settings is None:
+        return None
+    arrays = {name: _map(folder, f"{ENCODER}{name}") for name in EncoderWeights.names()}
+    return Encoder.from_arrays(arrays, pool=_map(folder, f"{ENCODER}pool"), **settings)
 
 
 def _load_network(folder: Path) -> NeuralRanker:

@@ -12,6 +12,7 @@ from features.store import open_store
 from features.windows import cut_windows
 from training.blend import Blend, fit_blend
 from training.dataset import build_examples
+from training.encoder.fit import EncoderFit
 from training.examples import Split
 from training.gbm import fit_gbm, importance
 from training.neural.fit import fit_network
@@ -35,13 +36,19 @@ def train(settings: Settings, progress: Progress) -> StageReport:
     history = load_history(settings.work.data)
     windows = cut_windows(history, record["timezone"], settings.windows)
     store = open_store(settings)
-    progress.update("building examples", 0.05)
+    encoder = EncoderFit(history, record["timezone"], settings.encoder)
     examples, matrix = build_examples(
-        settings, store, history, windows.folds, lambda share: progress.update("building examples", 0.05 + 0.45 * share)
+        settings,
+        store,
+        history,
+        windows.folds,
+        encoder=encoder,
+        progress=lambda doing, share: progress.update(doing, 0.02 + 0.6 * share),
     )
+    del encoder, store  # their memory is wanted for fitting
     booster, quality = fit_gbm(examples, settings.training, progress)
     network = fit_network(
-        examples.learn, settings.neural, lambda share: progress.update("training the network", 0.8 + 0.13 * share)
+        examples.learn, settings.neural, lambda share: progress.update("training the network", 0.85 + 0.1 * share)
     )
     blend = _blend(examples, booster, network)
     progress.update("packaging", 0.95)

@@ -11,9 +11,14 @@ from numpy.typing import NDArray
 
 from configs.settings import CandidateSettings
 from features.context import Context
-from training.candidates import cooccurrence, history, popular
+from training.candidates import cooccurrence, history, neural, popular
 
-GENERATORS = {"cooccurrence": cooccurrence.generate, "history": history.generate, "popular": popular.generate}
+GENERATORS = {
+    "cooccurrence": cooccurrence.generate,
+    "history": history.generate,
+    "popular": popular.generate,
+    "neural": neural.generate,
+}
 """Name, as in the settings' `candidates` section → generator."""
 
 

@@ -47,7 +47,7 @@ def fit_network(
     Raises:
         ConfigError: the settings ask for a GPU that is not there.
     """
-    device = _device(settings)
+    device = device_of(settings.device, "TILLWISE_NEURAL__DEVICE")
     if settings.threads:
         torch.set_num_threads(settings.threads)
     torch.manual_seed(settings.seed)
@@ -101,12 +101,18 @@ def _layers(inputs: int, hidden: tuple[int, ...]) -> nn.Sequential:
     return nn.Sequential(*layers, nn.Linear(inputs, 1))
 
 
-def _device(settings: NeuralSettings) -> torch.device:
-    if settings.device == "cuda" and not torch.cuda.is_available():
-        raise ConfigError(
-            "TILLWISE_NEURAL__DEVICE asks for a GPU (cuda), but PyTorch sees none here: set it to auto or cpu."
-        )
-    return torch.device("cuda" if settings.device != "cpu" and torch.cuda.is_available() else "cpu")
+def device_of(wanted: str, variable: str) -> torch.device:
+    """Return the device to train on.
+
+    Args:
+        wanted: auto, cpu or cuda; auto is a GPU if there is one. variable: names the setting in the message.
+
+    Raises:
+        ConfigError: a GPU is wanted that is not there.
+    """
+    if wanted == "cuda" and not torch.cuda.is_available():
+        raise ConfigError(f"{variable} asks for a GPU (cuda), but PyTorch sees none here: set it to auto or cpu.")
+    return torch.device("cuda" if wanted != "cpu" and torch.cuda.is_available() else "cpu")
 
 
 def _batches(group: NDArray[np.int32], settings: NeuralSettings, rng: np.random.Generator) -> Iterator[Batch]:

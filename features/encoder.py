@@ -1,0 +1,181 @@
+"""The cart-and-history encoder as plain arrays: a request becomes a vector, and every product has one beside it.
+
+The inner product of the two, plus the product's bias, says how well the product goes with this cart and this shopper:
+a score for the rankers, and the nearest products are candidates. PyTorch fits it (`training.encoder`); nothing here
+needs it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from datetime import datetime
+from functools import cached_property
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import numpy as np
+from numpy.typing import NDArray
+
+from features.baskets import RecentBaskets
+from features.decay import DAY
+
+Floats = NDArray[np.float32]
+
+AGES = 12
+"""Ages of purchases are told apart by powers of two: under 1 day, under 3, under 7, …, 2047 days and more."""
+
+DECAYS = (14.0, 90.0)
+"""Days after which a past purchase weighs 1/e in the two decayed means."""
+
+SITUATION = 6
+"""Numbers that `situation` returns."""
+
+
+def age_group(age_days: NDArray[Any]) -> NDArray[np.int64]:
+    """Return int64[n] in [0, AGES), the group of each age."""
+    groups: NDArray[np.int64] = np.minimum(np.log2(1.0 + age_days).astype(np.int64), AGES - 1)
+    return groups
+
+
+def situation(
+    cart: NDArray[np.integer], history: NDArray[np.integer], hour: NDArray[Any], weekday: NDArray[Any]
+) -> Floats:
+    """Return float32[requests, SITUATION]: sizes on a log scale, time of day and of week as angles.
+
+    Args:
+        cart, history: int[requests], numbers of products. hour: local, 0 to 24. weekday: 0 is Monday.
+    """
+    day, week = hour * (2 * np.pi / 24), weekday * (2 * np.pi / 7)
+    columns = (np.log1p(cart), np.log1p(history), np.sin(day), np.cos(day), np.sin(week), np.cos(week))
+    return np.stack(columns, axis=1).astype(np.float32)
+
+
+@dataclass(frozen=True)
+class EncoderWeights:
+    """The learned numbers, float32; d is the length of a vector, h of the hidden layer.
+
+    Attributes:
+        vectors: [products, d]. bias: [products].
+        cart_key: [d], how much a cart product counts. query, key: [d, d], which purchases a cart calls to mind.
+        age: [AGES], added to that by a purchase's age.
+        hidden: [5 d + SITUATION, h]. hidden_bias: [h]. out: [h, d]. out_bias: [d]. skip: [1], of the cart's mean.
+    """
+
+    vectors: Floats
+    bias: Floats
+    cart_key: Floats
+    query: Floats
+    key: Floats
+    age: Floats
+    hidden: Floats
+    hidden_bias: Floats
+    out: Floats
+    out_bias: Floats
+    skip: Floats
+
+    @classmethod
+    def names(cls) -> list[str]:
+        """Return the arrays' names."""
+        return [item.name for item in fields(cls)]
+
+
+@dataclass(frozen=True)
+class Encoder:
+    """Encodes requests.
+
+    Attributes:
+        weights: what was learned. history: most past purchases that are read, the newest.
+        timezone: IANA name of the shop's zone.
+        pool: int32, rows of the products that `nearest` looks at.
+    """
+
+    weights: EncoderWeights
+    history: int
+    timezone: str
+    pool: NDArray[np.int32]
+
+    @cached_property
+    def _zone(self) -> ZoneInfo:
+        return ZoneInfo(self.timezone)
+
+    @cached_property
+    def _pool_vectors(self) -> Floats:
+        return np.ascontiguousarray(self.weights.vectors[self.pool])
+
+    @cached_property
+    def _pool_bias(self) -> Floats:
+        return self.weights.bias[self.pool]
+
+    def encode(self, cart: NDArray[np.int32], history: NDArray[np.int32], age_days: NDArray[Any], now: float) -> Floats:
+        """Return float32[d], the request's vector.
+
+        Args:
+            cart: int32, distinct product rows. now: unix seconds.
+            history: int32[n], rows of past purchases, repeats included. age_days: [n], days before `now`, not negative.
+        """
+        learned = self.weights
+        size = learned.vectors.shape[1]
+        nothing = np.zeros(size, dtype=np.float32)
+        mean = in_cart = recalled = nothing
+        decayed_means = [nothing] * len(DECAYS)
+        if cart.size:
+            mine = learned.vectors[cart]
+            mean, in_cart = mine.mean(axis=0), _softmax(mine @ learned.cart_key) @ mine
+        if history.size:
+            past, age = learned.vectors[history], age_days.astype(np.float32)
+            match = past @ (learned.key @ (mean @ learned.query)) / np.float32(np.sqrt(size))
+            recalled = _softmax(match + learned.age[age_group(age)]) @ past
+            decayed_means = [_mean(np.exp(-age / np.float32(days)), past) for days in DECAYS]
+        inputs = np.concatenate([mean, in_cart, recalled, *decayed_means, self._situation(cart, history, now)])
+        hidden = np.maximum(inputs @ learned.hidden + learned.hidden_bias, 0.0)
+        vector: Floats = hidden @ learned.out + learned.out_bias + learned.skip * mean
+        return vector
+
+    def score(self, vector: Floats, products: NDArray[np.int32]) -> Floats:
+        """Return float32[products], log-odds between products that are new to the shopper."""
+        scores: Floats = self.weights.vectors[products] @ vector + self.weights.bias[products]
+        return scores
+
+    def pool_scores(self, vector: Floats) -> Floats:
+        """Return float32[pool], the score of every product in the pool, in its order."""
+        scores: Floats = self._pool_vectors @ vector + self._pool_bias
+        return scores
+
+    def _situation(self, cart: NDArray[np.int32], history: NDArray[np.int32], now: float) -> Floats:
+        local = datetime.fromtimestamp(now, self._zone)
+        sizes = np.array([cart.size]), np.array([history.size])
+        now_is: Floats = situation(*sizes, np.array([local.hour + local.minute / 60]), np.array([local.weekday()]))[0]
+        return now_is
+
+    @classmethod
+    def from_arrays(
+        cls, arrays: Mapping[str, NDArray[Any]], *, history: int, timezone: str, pool: NDArray[np.int32]
+    ) -> Encoder:
+        """Return the encoder of named arrays, as `EncoderWeights.names` lists them."""
+        weights = EncoderWeights(**{name: arrays[name] for name in EncoderWeights.names()})
+        return cls(weights, history, timezone, pool)
+
+
+def newest_purchases(baskets: RecentBaskets, limit: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Return (keys, unix seconds) of the newest `limit` purchases, oldest first, int64 each."""
+    at = np.repeat(baskets.at, baskets.size)
+    first = max(0, at.size - limit)
+    return baskets.products[first:], at[first:]
+
+
+def age_in_days(now: float | NDArray[np.int64], at: NDArray[np.int64]) -> Floats:
+    """Return float32, shaped as `at`: days from each moment until `now`; a later moment counts as now."""
+    days: NDArray[np.float64] = np.maximum(now - at, 0.0) / DAY
+    return days.astype(np.float32)
+
+
+def _softmax(logits: Floats) -> Floats:
+    weight: Floats = np.exp(logits - logits.max())
+    share: Floats = np.divide(weight, weight.sum())
+    return share
+
+
+def _mean(weight: Floats, values: Floats) -> Floats:
+    mean: Floats = (weight @ values) / np.maximum(weight.sum(), np.float32(1e-6))
+    return mean
