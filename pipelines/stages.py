@@ -65,7 +65,7 @@ STAGES: tuple[Stage, ...] = (
         does="train both rankers and package the model",
         seconds=230,
         upstream=("features",),
-        settings=("windows", "features", "candidates", "training", "neural", "ranking"),
+        settings=("windows", "features", "candidates", "training", "neural", "student", "ranking"),
         outputs=("model",),
     ),
     Stage(
