@@ -60,7 +60,7 @@ def build_examples(
         store: an open feature store. history: all orders. windows: the folds' target windows.
         progress: told the finished share.
     """
-    shopper_held_back = _held_back_shoppers(history, settings)
+    shopper_held_back = held_back_shoppers(history, settings)
     limit = -(-settings.training.max_baskets // len(windows))
     learn, held_back = _Pile(), _Pile()
     for fold, window in enumerate(windows):
@@ -77,7 +77,7 @@ def build_examples(
     return Split(learn.stack(), held_back.stack())
 
 
-def _held_back_shoppers(history: History, settings: Settings) -> NDArray[np.bool_]:
+def held_back_shoppers(history: History, settings: Settings) -> NDArray[np.bool_]:
     """Return bool[shoppers], whose baskets steer early stopping and calibration instead of being learned from."""
     shoppers = len(history.shopper_ids)
     count = max(1, round(settings.training.validation_share * shoppers))

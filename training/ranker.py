@@ -69,10 +69,14 @@ class Ranker:
         trees = partial(lgb.Booster(model_str=package.gbm).predict, num_threads=1)
         self._scorers: dict[str, Scorer] = {"gbm": trees, "neural": package.neural.score}
         self._scorers |= {name: OnnxScorer(model).score for name, model in package.students.items()}
-        self._head = package.heads[package.ranking.head]
+        self._heads, self._chosen = package.heads, package.ranking.head
 
     def score(self, context: Context, candidates: NDArray[np.int32]) -> Scored:
         """Return int32[n] candidates, to be scored in their order."""
         known = candidates.size > 0
         features = assemble(context, candidates) if known else np.empty((0, len(COLUMNS)), dtype=np.float32)
-        return Scored(candidates, features, self._scorers, self._head)
+        return self.scored(candidates, features)
+
+    def scored(self, candidates: NDArray[np.int32], features: NDArray[np.float32], head: str | None = None) -> Scored:
+        """Return int32[n] candidates with their float32[n, columns] features; by another head than the chosen one."""
+        return Scored(candidates, features, self._scorers, self._heads[head or self._chosen])

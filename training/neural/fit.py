@@ -7,6 +7,7 @@ draw, minimised by AdamW (Loshchilov and Hutter 2019, ICLR) on a one-cycle sched
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 import numpy as np
@@ -75,9 +76,18 @@ def fit_layers(
     Raises:
         ConfigError: the settings ask for a GPU that is not there.
     """
+    with _threads(settings.threads):
+        return _fitted(examples, settings, loss_of, tell, scaling)
+
+
+def _fitted(
+    examples: Examples,
+    settings: NetworkSettings,
+    loss_of: Loss,
+    tell: Callable[[float], None],
+    scaling: Scaling | None,
+) -> NeuralRanker:
     device = _device(settings)
-    if settings.threads:
-        torch.set_num_threads(settings.threads)
     torch.manual_seed(settings.seed)
     rng = np.random.default_rng(settings.seed)
     scaling = scaling or _scaling(examples, rng)
@@ -139,6 +149,20 @@ def _scaling(examples: Examples, rng: np.random.Generator) -> Scaling:
     rows = len(examples.features)
     sample = rng.permutation(rows)[:SCALED_ON] if rows > SCALED_ON else np.arange(rows)
     return Scaling.of(examples.features[np.sort(sample)])
+
+
+@contextmanager
+def _threads(count: int) -> Iterator[None]:
+    """Let PyTorch compute in so many threads for a while, 0 being as many as before.
+
+    Sums of another number of threads round differently: what trains next must not depend on what trained before.
+    """
+    before = torch.get_num_threads()
+    torch.set_num_threads(count or before)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
 
 
 def _device(settings: NetworkSettings) -> torch.device:
