@@ -137,9 +137,9 @@ def print_table(found: Measured) -> None:
             for metric in METRICS:
                 less = quality.difference[metric]
                 row.append(f"{quality.mean[metric].value:.4f}")
-                row.append("" if name == BLEND else f"{less.value:+.4f} [{less.low:+.4f}, {less.high:+.4f}]")
+                row.append("" if name == BLEND else f"{less.value:+.3f} [{less.low:+.3f}, {less.high:+.3f}]")
         table.add_row(*row)
-    Console(width=130).print(table)
+    Console(width=150).print(table)
 
 
 def _requests(settings: Settings, limit: int) -> Requests:

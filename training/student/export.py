@@ -20,6 +20,9 @@ from training.neural.network import CLIP, NeuralRanker, Scaling
 OPSET, IR_VERSION = 17, 8
 """Of 2022: all that the graph needs, and runtimes much older than ours still read them."""
 
+FLAGS = "flags"
+"""The product that picks the flags of what is missing: no layer, so it stays in float32."""
+
 
 class _Graph:
     """Nodes and constants that are being put together; every method returns the name of a value."""
@@ -85,6 +88,7 @@ def to_int8(model: bytes) -> bytes:
             proto,
             path,
             op_types_to_quantize=["MatMul"],
+            nodes_to_exclude=[FLAGS],
             per_channel=True,
             reduce_range=True,
             weight_type=QuantType.QInt8,
@@ -94,14 +98,17 @@ def to_int8(model: bytes) -> bytes:
 
 def _scaled(graph: _Graph, features: str, scaling: Scaling) -> str:
     """Add what `Scaling.inputs` does. There is no log1p in ONNX: log(1 + x) is off by at most a rounding of 1."""
-    missing = graph.add("IsNaN", features)
-    size = graph.add("Div", graph.add("Abs", features), graph.constant(scaling.typical))
-    logs = graph.add("Log", graph.add("Add", size, graph.number(1.0)))
-    logs = graph.add("Mul", logs, graph.add("Sign", features))
+    missing, size = graph.add("IsNaN", features), graph.add("Abs", features)
+    logs = graph.add("Add", graph.add("Div", size, graph.constant(scaling.typical)), graph.number(1.0))
+    # Divided by its own size a number is its sign; the runtime's Sign takes twice as long.
+    sign = graph.add("Div", features, graph.add("Max", size, graph.number(float(np.finfo(np.float32).tiny))))
+    logs = graph.add("Mul", graph.add("Log", logs), sign)
     scaled = graph.add("Div", graph.add("Sub", logs, graph.constant(scaling.mean)), graph.constant(scaling.deviation))
     scaled = graph.add("Where", missing, graph.number(0.0), scaled)
     scaled = graph.add("Clip", scaled, graph.number(-CLIP), graph.number(CLIP))
     if not scaling.may_miss.any():
         return scaled
-    flagged = graph.add("Gather", missing, graph.constant(np.flatnonzero(scaling.may_miss).astype(np.int64)), axis=1)
-    return graph.add("Concat", scaled, graph.add("Cast", flagged, to=TensorProto.FLOAT), axis=1)
+    # Picking columns by a product with ones and zeros is exact, and several times as fast as the runtime's Gather.
+    chosen = graph.constant(np.eye(scaling.mean.size, dtype=np.float32)[:, scaling.may_miss])
+    flags = graph.add("MatMul", graph.add("Cast", missing, to=TensorProto.FLOAT), chosen, output=FLAGS)
+    return graph.add("Concat", scaled, flags, axis=1)
