@@ -66,12 +66,12 @@ def measure(settings: Settings, cases: int) -> dict[str, float]:
     predict = partial(lgb.Booster(model_str=package.gbm).predict, num_threads=1)
     for fresh in _requests(settings, package, cases):
         context = fresh()
-        candidates = _timed(spent["candidates"], generate, context, package.candidates)
-        features = _timed(spent["features"], assemble, context, candidates)
-        _timed(spent[FLOOR], np.matmul, features, np.ones(features.shape[1], dtype=np.float32))
-        _timed(spent["trees"], predict, features)
-        _timed(spent["network"], package.neural.score, features)
-        _timed(spent["whole request"], recommender.rank, fresh(), settings.evaluation.k)
+        candidates = timed(spent["candidates"], generate, context, package.candidates)
+        features = timed(spent["features"], assemble, context, candidates)
+        timed(spent[FLOOR], np.matmul, features, np.ones(features.shape[1], dtype=np.float32))
+        timed(spent["trees"], predict, features)
+        timed(spent["network"], package.neural.score, features)
+        timed(spent["whole request"], recommender.rank, fresh(), settings.evaluation.k)
     found = {name: 1e6 * float(np.median(times)) for name, times in spent.items()}
     report = provenance("python -m benchmarks.rankers", ingest_record(settings.work.data)["fingerprint"])
     report |= {"model_version": package.version, "requests": len(spent[FLOOR])}
@@ -90,7 +90,8 @@ def print_table(found: dict[str, float]) -> None:
     Console().print(table)
 
 
-def _timed(times: list[float], work: Callable[..., Any], *given: Any) -> Any:
+def timed(times: list[float], work: Callable[..., Any], *given: Any) -> Any:
+    """Return `work(*given)`, adding the seconds it took to `times`."""
     started = time.perf_counter()
     result = work(*given)
     times.append(time.perf_counter() - started)

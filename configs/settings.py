@@ -146,8 +146,8 @@ class EncoderSettings(Section):
     weight_decay: float = Field(ge=0)
 
 
-class NeuralSettings(Section):
-    """The neural ranker (PyTorch)."""
+class NetworkSettings(Section):
+    """A network and its training (PyTorch)."""
 
     seed: int = Field(description="of initial weights and of the order of draws")
     device: Literal["auto", "cpu", "cuda"] = Field(description="auto: a GPU if there is one; for training only")
@@ -159,9 +159,26 @@ class NeuralSettings(Section):
     weight_decay: float = Field(ge=0)
 
 
+class NeuralSettings(NetworkSettings):
+    """The neural ranker."""
+
+
+class StudentSettings(NetworkSettings):
+    """The small network that learns from the blend of both rankers to answer like it at a fraction of its cost."""
+
+    temperature: float = Field(gt=0, description="softens the blend's shares: the higher, the more the also-rans count")
+    hard_weight: float = Field(
+        ge=0, le=1, description="weight in the loss of what was hidden; the rest is the blend's shares"
+    )
+
+
 class RankingSettings(Section):
     """How the models' scores become a list."""
 
+    head: Literal["blend", "gbm", "neural", "student", "student_int8"] = Field(
+        description="whose scores the arms model and value rank by: both rankers blended, one of them alone, or the "
+        "network distilled from the blend, in float32 or int8; `python -m benchmarks.heads` compares them"
+    )
     discovery: float = Field(
         ge=0, description="log-odds added to products new to the shopper: more discoveries for a few repeats less"
     )
@@ -239,6 +256,7 @@ class Settings(BaseSettings):
     training: TrainingSettings
     encoder: EncoderSettings
     neural: NeuralSettings
+    student: StudentSettings
     ranking: RankingSettings
     evaluation: EvaluationSettings
     registry: RegistrySettings

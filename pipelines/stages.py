@@ -62,10 +62,10 @@ STAGES: tuple[Stage, ...] = (
     Stage(
         name="train",
         function="training.train:train",
-        does="train both rankers and package the model",
+        does="train both rankers, distil them and package the model",
         seconds=230,
         upstream=("features",),
-        settings=("windows", "features", "candidates", "training", "neural", "ranking"),
+        settings=("windows", "features", "candidates", "training", "encoder", "neural", "student", "ranking"),
         outputs=("model",),
     ),
     Stage(

@@ -1,8 +1,10 @@
-"""Two scores into one, and into the probability that a candidate is taken."""
+"""Scores into one, and into the probability that a candidate is taken."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,28 +19,32 @@ FAINT = 1e-9
 
 @dataclass(frozen=True)
 class Blend:
-    """How the GBM's and the network's scores are added up, and what a share of the softmax means.
+    """How scores are added up, be it two or one, and what a share of the softmax means.
 
     The sum is log-odds between candidates; its softmax over the candidates is each one's share, given that one of them
     is taken. `probability` turns the share into the probability that it is taken at all, by a logistic regression
     (Platt 1999) that knows whether the product is new to the shopper: candidates reach fewer of those.
 
     Attributes:
-        gbm, neural: weights of the two scores. new: added for a product that the shopper has not bought.
+        weights: of each score by name. new: added for a product that the shopper has not bought.
         intercept, slope, new_intercept, new_slope: of the logistic regression on the log share.
     """
 
-    gbm: float
-    neural: float
+    weights: Mapping[str, float]
     new: float
     intercept: float
     slope: float
     new_intercept: float
     new_slope: float
 
-    def logit(self, gbm: Floats, neural: Floats, new: NDArray[np.bool_]) -> Floats:
-        """Return float64[rows], log-odds between the candidates of a request."""
-        logit: Floats = self.gbm * gbm + self.neural * neural + self.new * new
+    def logit(self, scores: Mapping[str, Floats], new: NDArray[np.bool_]) -> Floats:
+        """Return float64[rows], log-odds between the candidates of a request.
+
+        Args:
+            scores: float64[rows] of each name in `weights`, and maybe of others. new: bool[rows].
+        """
+        parts = [weight * scores[name] for name, weight in self.weights.items()]
+        logit: Floats = np.sum([self.new * new, *parts], axis=0)
         return logit
 
     def probability(self, logit: Floats, new: NDArray[np.bool_]) -> Floats:
@@ -50,29 +56,30 @@ class Blend:
         probability: Floats = 1.0 / (1.0 + np.exp(-odds))
         return probability
 
-    def as_dict(self) -> dict[str, float]:
-        """Return the eight numbers by name."""
+    def as_dict(self) -> dict[str, Any]:
+        """Return the numbers by name."""
         return asdict(self)
 
 
-def fit_blend(examples: Examples, gbm: Floats, neural: Floats, new: NDArray[np.bool_]) -> Blend:
+def fit_blend(examples: Examples, scores: Mapping[str, Floats], new: NDArray[np.bool_]) -> Blend:
     """Return the blend of maximum likelihood on held-back examples.
 
     Args:
         examples: all candidates of each draw, whether or not they hold the hidden product; at least one does.
-        gbm, neural: float64[rows], the two scores. new: bool[rows], products new to the shopper.
+        scores: float64[rows] by name, at least one. new: bool[rows], products new to the shopper.
     """
-    scale = max(float(gbm.std()), FAINT), max(float(neural.std()), FAINT)
-    parts = np.stack([gbm / scale[0], neural / scale[1], new.astype(np.float64)], axis=1)
+    scale = [max(float(score.std()), FAINT) for score in scores.values()]
+    parts = np.stack([*(score / by for score, by in zip(scores.values(), scale, strict=True)), new], axis=1)
     weights = _softmax_weights(examples, parts)
-    log_share = _log_softmax(parts @ weights, examples)
+    log_share = examples.log_share(parts @ weights)
     regression = _logistic(_columns(log_share, new), examples.label.astype(np.float64))
-    first, second, third = weights.tolist()
-    return Blend(first / scale[0], second / scale[1], third, *regression.tolist())
+    *of_scores, of_new = weights.tolist()
+    named = {name: weight / by for name, weight, by in zip(scores, of_scores, scale, strict=True)}
+    return Blend(named, of_new, *regression.tolist())
 
 
 def _softmax_weights(examples: Examples, parts: Floats) -> Floats:
-    """Return the weights that make the hidden candidates most likely; both scores weigh 0 or more."""
+    """Return the weights that make the hidden candidates most likely; every score weighs 0 or more."""
     draw, label = examples.draw, examples.label.astype(np.float64)
     hidden = np.bincount(draw, weights=label, minlength=examples.group.size)
     reached = hidden > 0
@@ -80,23 +87,15 @@ def _softmax_weights(examples: Examples, parts: Floats) -> Floats:
     wanted = label / np.maximum(hidden, 1)[draw]
 
     def loss(weights: Floats) -> tuple[float, Floats]:
-        log_share = _log_softmax(parts @ weights, examples)
+        log_share = examples.log_share(parts @ weights)
         share = np.exp(log_share) * rows
         return -float(wanted @ log_share), (share - wanted) @ parts
 
-    found = minimize(
-        loss, np.array([1.0, 1.0, 0.0]), jac=True, method="L-BFGS-B", bounds=[(0, None), (0, None), (None, None)]
-    )
+    scores = parts.shape[1] - 1
+    start, bounds = np.array([1.0] * scores + [0.0]), [(0, None)] * scores + [(None, None)]
+    found = minimize(loss, start, jac=True, method="L-BFGS-B", bounds=bounds)
     weights: Floats = found.x
     return weights
-
-
-def _log_softmax(logit: Floats, examples: Examples) -> Floats:
-    starts = np.cumsum(examples.group) - examples.group
-    logit = logit - np.repeat(np.maximum.reduceat(logit, starts), examples.group)
-    total = np.add.reduceat(np.exp(logit), starts)
-    share: Floats = logit - np.repeat(np.log(total), examples.group)
-    return share
 
 
 def _columns(log_share: Floats, new: NDArray[np.bool_]) -> Floats:

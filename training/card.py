@@ -39,6 +39,13 @@ GROUPINGS = {
     "product": "hidden product, to the model",
     "shopper": "shopper, to the model",
 }
+HEADS = {
+    "blend": "LightGBM LambdaRank and a neural network, blended",
+    "gbm": "LightGBM LambdaRank alone",
+    "neural": "a neural network alone",
+    "student": "a small network distilled from the blend of LightGBM LambdaRank and a neural network",
+    "student_int8": "a small network distilled from the blend of LightGBM LambdaRank and a neural network, in int8",
+}
 USE = """\
 Ranking add-on products for a shopper who is about to pay, given the live cart and earlier orders. It is not meant for
 setting prices, for judging shoppers, or for products that need advice (medicines, age-restricted goods) without rules
@@ -81,7 +88,7 @@ def model_card(evaluation: Mapping[str, Any], manifest: Mapping[str, Any], setti
 
 def _identity(evaluation: Mapping[str, Any], manifest: Mapping[str, Any]) -> list[str]:
     rows = [
-        ("kind", "LightGBM LambdaRank and a neural network, blended, over generated candidates"),
+        ("kind", f"{HEADS[manifest['ranking']['head']]}, over generated candidates"),
         ("knows orders before", _moment(manifest["as_of"])),
         ("data", f"`{manifest['data'][:16]}`"),
         ("code", f"`{evaluation['code']}`"),
@@ -118,10 +125,12 @@ def _training(manifest: Mapping[str, Any], settings: Settings) -> list[str]:
         f"{windows.test_days} days after the cutoff were not used."
     )
     limits = ", ".join(f"{name} {limit}" for name, limit in manifest["candidates"].items())
-    weights = ", ".join(f"{name} {value:.3g}" for name, value in manifest["blend"].items())
+    chosen = manifest["ranking"]["head"]
+    head = manifest["heads"][chosen]
+    weights = ", ".join(f"{name} {value:.3g}" for name, value in [*head["weights"].items(), ("new", head["new"])])
     ranking = (
-        f"The list is ranked by the blended log-odds (weights: {weights}), plus {manifest['ranking']['discovery']:g} "
-        "for a product that is new to the shopper."
+        f"The head that serves is `{chosen}`: {HEADS[chosen]}. The list is ranked by its log-odds (weights: "
+        f"{weights}), plus {manifest['ranking']['discovery']:g} for a product that is new to the shopper."
     )
     return [text, ranking, f"Most candidates by generator: {limits}."]
 

@@ -72,7 +72,7 @@ def build_examples(
         encoder: has seen no order yet; it learns along, each fold being scored by what it was at the fold's start.
         progress: told what is going on, and the finished share.
     """
-    shopper_held_back = _held_back_shoppers(history, settings)
+    shopper_held_back = held_back_shoppers(history, settings)
     limit = -(-settings.training.max_baskets // len(windows))
     learn, held_back = _Pile(), _Pile()
     moments = [*(window.start for window in windows), windows[-1].end]
@@ -110,7 +110,7 @@ def _with_encoder(
         share += (1 - ENCODER_SHARE) / len(moments) + (ENCODER_SHARE if not share else 0.0)
 
 
-def _held_back_shoppers(history: History, settings: Settings) -> NDArray[np.bool_]:
+def held_back_shoppers(history: History, settings: Settings) -> NDArray[np.bool_]:
     """Return bool[shoppers], whose baskets steer early stopping and calibration instead of being learned from."""
     shoppers = len(history.shopper_ids)
     count = max(1, round(settings.training.validation_share * shoppers))

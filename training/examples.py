@@ -28,6 +28,14 @@ class Examples:
         """int64[rows], the draw of each row, from 0."""
         return np.repeat(np.arange(self.group.size), self.group)
 
+    def log_share(self, logit: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Return float64[rows], the log softmax over each draw's candidates of float64[rows] log-odds."""
+        starts = np.cumsum(self.group) - self.group
+        logit = logit - np.repeat(np.maximum.reduceat(logit, starts), self.group)
+        total = np.add.reduceat(np.exp(logit), starts)
+        share: NDArray[np.float64] = logit - np.repeat(np.log(total), self.group)
+        return share
+
     def reached(self) -> Examples:
         """Return the draws that hold a hidden product."""
         found = np.bincount(self.draw, weights=self.label, minlength=self.group.size) > 0

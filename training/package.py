@@ -1,8 +1,9 @@
 """A model package: one versioned folder with everything that ranking needs, in formats that cannot execute code.
 
 Layout: `manifest.json` (schema, cutoff, settings, checksums), `products.parquet`, `*.npy` (memory-mapped, so workers
-share them), among them `neural_*.npy` (the network's arrays) and `encoder_*.npy` (the encoder's), and `ranker.txt`
-(LightGBM text). The version is a digest of the content: same inputs, same version.
+share them), among them `neural_*.npy` (the network's arrays) and `encoder_*.npy` (the encoder's), `ranker.txt`
+(LightGBM text), `student.onnx` and `student_int8.onnx`. The version is a digest of the content: same inputs, same
+version.
 """
 
 from __future__ import annotations
@@ -31,8 +32,9 @@ from features.products import ProductStats
 from training.blend import Blend
 from training.neural.network import NeuralRanker
 
-FORMAT = 4
+FORMAT = 5
 MANIFEST, PRODUCTS, RANKER, NEURAL, ENCODER = "manifest.json", "products.parquet", "ranker.txt", "neural_", "encoder_"
+STUDENTS = ("student", "student_int8")
 
 
 @dataclass(frozen=True)
@@ -43,7 +45,8 @@ class ModelPackage:
         version: 12 hex digits of the content's digest.
         as_of: cutoff, unix seconds: the package knows nothing later. data: fingerprint of its data set.
         matrix: the product side. candidates: how many each generator may contribute.
-        gbm: LightGBM model text. neural: the network. blend: how the two add up. ranking: how scores make a list.
+        gbm: LightGBM model text. neural: the network. students: the network distilled from both, ONNX models by name.
+        heads: how scores add up, by head. ranking: how they make a list, and the head that does.
         clock: "historical" (the data end in the past and time is counted on from `as_of`) or "live".
     """
 
@@ -55,7 +58,8 @@ class ModelPackage:
     candidates: CandidateSettings
     gbm: str
     neural: NeuralRanker
-    blend: Blend
+    students: Mapping[str, bytes]
+    heads: Mapping[str, Blend]
     ranking: RankingSettings
 
     @property
@@ -91,7 +95,8 @@ class ModelPackage:
             candidates=CandidateSettings(**manifest["candidates"]),
             gbm=(folder / RANKER).read_text(encoding="utf-8"),
             neural=_load_network(folder),
-            blend=Blend(**manifest["blend"]),
+            students={name: (folder / f"{name}.onnx").read_bytes() for name in STUDENTS},
+            heads={name: Blend(**head) for name, head in manifest["heads"].items()},
             ranking=RankingSettings(**manifest["ranking"]),
         )
 
@@ -99,10 +104,11 @@ class ModelPackage:
 def save_package(
     folder: Path,
     matrix: ProductMatrix,
+    *,
     gbm: str,
     neural: NeuralRanker,
-    blend: Blend,
-    *,
+    students: Mapping[str, bytes],
+    heads: Mapping[str, Blend],
     as_of: int,
     data: str,
     clock: str,
@@ -114,7 +120,8 @@ def save_package(
     Args:
         folder: exists and is empty.
         matrix: the product side as of the cutoff.
-        gbm: LightGBM model text. neural: the network. blend: how the two add up.
+        gbm: LightGBM model text. neural: the network. students: ONNX models by name, those of `STUDENTS`.
+        heads: how scores add up, by head.
         as_of: cutoff, unix seconds. data: fingerprint of the data set. clock: "historical" or "live".
         candidates: limits of the generators. ranking: how scores make a list.
     """
@@ -132,6 +139,8 @@ def save_package(
     (folder / RANKER).write_text(gbm, encoding="utf-8")
     for name, array in neural.arrays().items():
         np.save(folder / f"{NEURAL}{name}.npy", array)
+    for name in STUDENTS:
+        (folder / f"{name}.onnx").write_bytes(students[name])
     manifest: dict[str, Any] = {
         "format": FORMAT,
         "as_of": as_of,
@@ -141,7 +150,7 @@ def save_package(
         "features": matrix.features.model_dump(),
         "candidates": candidates.model_dump(),
         "encoder": _encoder_settings(matrix.encoder),
-        "blend": blend.as_dict(),
+        "heads": {name: head.as_dict() for name, head in heads.items()},
         "ranking": ranking.model_dump(),
         "files": {path.name: _digest(path) for path in sorted(folder.iterdir())},
     }

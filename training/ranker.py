@@ -1,8 +1,9 @@
-"""What scores candidates when serving: the GBM and the network, added up as the package's blend says."""
+"""What scores candidates when serving: the package's models, added up as its head says."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from functools import cached_property, partial
 
 import lightgbm as lgb
 import numpy as np
@@ -11,9 +12,13 @@ from numpy.typing import NDArray
 from features.context import Context
 from features.definitions import COLUMNS, assemble
 from training.blend import Blend
-from training.neural.network import NeuralRanker
+from training.package import ModelPackage
+from training.student.session import OnnxScorer
 
 Floats = NDArray[np.float64]
+Scorer = Callable[[NDArray[np.float32]], Floats]
+"""float32[rows, columns] → float64[rows], the higher, the better."""
+
 BOUGHT = COLUMNS.index("repeat_count")
 
 
@@ -23,40 +28,55 @@ def new_to_shopper(features: NDArray[np.float32]) -> NDArray[np.bool_]:
     return new
 
 
-@dataclass(frozen=True)
 class Scored:
-    """Candidates of one request and what the models say of them; one entry a candidate.
+    """Candidates of one request and what the models say of them; a score is worked out when it is first asked for.
 
     Attributes:
-        rows: int32, product rows. gbm, neural: each model's score. logit: their blend, log-odds between candidates.
-        new: whether the shopper has not bought it.
+        rows: int32[n], product rows of the candidates.
+        new: bool[n], whether the shopper has not bought each.
     """
 
-    rows: NDArray[np.int32]
-    gbm: Floats
-    neural: Floats
-    logit: Floats
-    new: NDArray[np.bool_]
+    def __init__(
+        self, rows: NDArray[np.int32], features: NDArray[np.float32], scorers: Mapping[str, Scorer], head: Blend
+    ) -> None:
+        self.rows, self.new = rows, new_to_shopper(features)
+        self._features, self._scorers, self._head = features, scorers, head
+        self._known: dict[str, Floats] = {}
+
+    def score(self, name: str) -> Floats:
+        """Return float64[n], the raw score so named: "gbm", "neural", "student" or "student_int8"."""
+        if name not in self._known:
+            # LightGBM refuses a matrix without rows.
+            self._known[name] = self._scorers[name](self._features) if self.rows.size else np.empty(0)
+        return self._known[name]
+
+    @cached_property
+    def logit(self) -> Floats:
+        """float64[n], log-odds between the candidates, from the scores of the package's head."""
+        return self._head.logit({name: self.score(name) for name in self._head.weights}, self.new)
+
+    @cached_property
+    def probability(self) -> Floats:
+        """float64[n], the probability that the shopper takes each."""
+        return self._head.probability(self.logit, self.new)
 
 
 class Ranker:
-    """Scores candidates with both models. One instance a process."""
+    """Scores candidates with a package's models. One instance a process."""
 
-    def __init__(self, gbm: str, neural: NeuralRanker, blend: Blend) -> None:
-        self._booster = lgb.Booster(model_str=gbm)
-        self._neural, self._blend = neural, blend
+    def __init__(self, package: ModelPackage) -> None:
+        # One thread: with more, LightGBM's threads spin against the other processes of a busy server.
+        trees = partial(lgb.Booster(model_str=package.gbm).predict, num_threads=1)
+        self._scorers: dict[str, Scorer] = {"gbm": trees, "neural": package.neural.score}
+        self._scorers |= {name: OnnxScorer(model).score for name, model in package.students.items()}
+        self._heads, self._chosen = package.heads, package.ranking.head
 
     def score(self, context: Context, candidates: NDArray[np.int32]) -> Scored:
-        """Return the scores of int32[n] candidates, in their order."""
-        if not candidates.size:
-            nothing = np.empty(0)
-            return Scored(candidates, nothing, nothing, nothing, np.empty(0, dtype=bool))
-        features = assemble(context, candidates)
-        # One thread: with more, LightGBM's threads spin against the other processes of a busy server.
-        gbm = np.asarray(self._booster.predict(features, num_threads=1), dtype=np.float64)
-        neural, new = self._neural.score(features), new_to_shopper(features)
-        return Scored(candidates, gbm, neural, self._blend.logit(gbm, neural, new), new)
+        """Return int32[n] candidates, to be scored in their order."""
+        known = candidates.size > 0
+        features = assemble(context, candidates) if known else np.empty((0, len(COLUMNS)), dtype=np.float32)
+        return self.scored(candidates, features)
 
-    def probability(self, scored: Scored) -> Floats:
-        """Return float64[candidates], the probability that the shopper takes each."""
-        return self._blend.probability(scored.logit, scored.new) if scored.rows.size else scored.logit
+    def scored(self, candidates: NDArray[np.int32], features: NDArray[np.float32], head: str | None = None) -> Scored:
+        """Return int32[n] candidates with their float32[n, columns] features; by another head than the chosen one."""
+        return Scored(candidates, features, self._scorers, self._heads[head or self._chosen])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,9 +23,12 @@ from training.reasons import reason_for
 FALLBACKS = ("frequently_bought_together", "popularity")
 """Arms that need no model, in the order in which the service falls back to them."""
 
-ARMS = ("model", "value", "gbm", "neural", *FALLBACKS)
-"""Names of the ways to rank: both models blended, for the most conversions ("model") or for the most expected value,
-probability × price ("value"); each model alone; and the fallbacks."""
+SCORES = ("gbm", "neural", "student", "student_int8")
+"""Arms that rank by one model's raw score, whichever head the package's settings chose."""
+
+ARMS = ("model", "value", *SCORES, *FALLBACKS)
+"""Names of the ways to rank: by the head that the settings chose, for the most conversions ("model") or for the most
+expected value, probability × price ("value"); by each model alone; and the fallbacks."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,15 +45,14 @@ class Recommender:
 
     def __init__(self, package: ModelPackage) -> None:
         self.package = package
-        self._ranker = Ranker(package.gbm, package.neural, package.blend)
+        self._ranker = Ranker(package)
         self._last: tuple[Context, Scored] | None = None
         known = package.matrix.price[package.matrix.price > 0]
         self._usual_price = float(np.median(known)) if known.size else 1.0
         self._arms: dict[str, Callable[[Context, int], Ranked]] = {
             "model": self._by_probability,
             "value": self._by_value,
-            "gbm": lambda context, k: _best(self._scored(context).rows, self._scored(context).gbm, k),
-            "neural": lambda context, k: _best(self._scored(context).rows, self._scored(context).neural, k),
+            **{name: partial(self._by_score, name) for name in SCORES},
             "frequently_bought_together": by_confidence,
             "popularity": by_popularity,
         }
@@ -96,22 +99,26 @@ class Recommender:
         """Return float64[rows], the calibrated probability that each ranked product is taken."""
         scored = self._scored(context)
         place = np.searchsorted(scored.rows, rows)  # candidates ascend
-        found: NDArray[np.float64] = self._ranker.probability(scored)[place]
+        found: NDArray[np.float64] = scored.probability[place]
         return found
 
     def _by_probability(self, context: Context, k: int) -> Ranked:
         scored = self._scored(context)
         return _best(scored.rows, scored.logit + self.package.ranking.discovery * scored.new, k)
 
+    def _by_score(self, name: str, context: Context, k: int) -> Ranked:
+        scored = self._scored(context)
+        return _best(scored.rows, scored.score(name), k)
+
     def _by_value(self, context: Context, k: int) -> Ranked:
         scored = self._scored(context)
         price = self.package.matrix.price[scored.rows].astype(np.float64)
         # An unknown price counts as the usual one: neither free nor priceless.
         price = np.where(price > 0, price, self._usual_price)
-        return _best(scored.rows, self._ranker.probability(scored) * price, k)
+        return _best(scored.rows, scored.probability * price, k)
 
     def _scored(self, context: Context) -> Scored:
-        """Return the scored candidates; several arms asked about the same request share the work."""
+        """Return the candidates and their scores; several arms asked about the same request share the work."""
         if self._last is None or self._last[0] is not context:
             candidates = generate(context, self.package.candidates)
             self._last = context, self._ranker.score(context, candidates)

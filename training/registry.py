@@ -176,7 +176,7 @@ def _log(client: MlflowClient, settings: Settings, package: ModelPackage, evalua
     )
     run = client.create_run(experiment_id, run_name=package.version)
     run_id = run.info.run_id
-    for section in ("windows", "features", "candidates", "training", "neural", "ranking"):
+    for section in ("windows", "features", "candidates", "training", "encoder", "neural", "student", "ranking"):
         for key, value in getattr(settings, section).model_dump().items():
             client.log_param(run_id, f"{section}.{key}", value)
     tags = {"data": package.data, "code": code_revision(), "package": package.version, "as_of": str(package.as_of)}

@@ -1,27 +1,18 @@
-"""Stage `train`: the GBM and the neural ranker on the same examples, blended, calibrated and packaged."""
+"""Stage `train`: the GBM and the neural ranker on the same examples, blended, distilled, calibrated and packaged."""
 
 from __future__ import annotations
-
-import lightgbm as lgb
-import numpy as np
 
 from configs import Progress, Settings, StageReport
 from configs.home import replace_directory
 from features.history import ingest_record, load_history
 from features.store import open_store
 from features.windows import cut_windows
-from training.blend import Blend, fit_blend
 from training.dataset import build_examples
 from training.encoder.fit import EncoderFit
-from training.examples import Split
 from training.gbm import fit_gbm, importance
 from training.neural.fit import fit_network
-from training.neural.network import NeuralRanker
 from training.package import save_package
-from training.ranker import new_to_shopper
-
-ROWS_AT_ONCE = 100_000
-"""Rows that are scored at a time, so that memory stays bounded."""
+from training.student.distil import distil
 
 
 def train(settings: Settings, progress: Progress) -> StageReport:
@@ -48,17 +39,24 @@ def train(settings: Settings, progress: Progress) -> StageReport:
     del encoder, store  # their memory is wanted for fitting
     booster, quality = fit_gbm(examples, settings.training, progress)
     network = fit_network(
-        examples.learn, settings.neural, lambda share: progress.update("training the network", 0.85 + 0.1 * share)
+        examples.learn, settings.neural, lambda share: progress.update("training the network", 0.85 + 0.06 * share)
     )
-    blend = _blend(examples, booster, network)
+    distilled = distil(
+        examples,
+        {"gbm": booster.predict, "neural": network.score},
+        network.scaling,
+        settings.student,
+        lambda share: progress.update("distilling", 0.91 + 0.03 * share),
+    )
     progress.update("packaging", 0.95)
     with replace_directory(settings.work.model) as folder:
         version = save_package(
             folder,
             matrix,
-            booster.model_to_string(),
-            network,
-            blend,
+            gbm=booster.model_to_string(),
+            neural=network,
+            students=distilled.students,
+            heads=distilled.heads,
             as_of=windows.as_of,
             data=record["fingerprint"],
             clock=record["clock"],
@@ -73,15 +71,7 @@ def train(settings: Settings, progress: Progress) -> StageReport:
         metrics={
             "version": version,
             "validation_ndcg@10": quality,
-            "blend": blend.as_dict(),
+            "heads": {name: head.as_dict() for name, head in distilled.heads.items()},
             "importance": importance(booster),
         },
     )
-
-
-def _blend(examples: Split, booster: lgb.Booster, network: NeuralRanker) -> Blend:
-    held_back = examples.held_back
-    parts = np.array_split(held_back.features, -(-len(held_back.features) // ROWS_AT_ONCE))
-    by_gbm = np.concatenate([np.asarray(booster.predict(part), dtype=np.float64) for part in parts])
-    by_network = np.concatenate([network.score(part) for part in parts])
-    return fit_blend(held_back, by_gbm, by_network, new_to_shopper(held_back.features))

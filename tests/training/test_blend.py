@@ -28,20 +28,22 @@ def truth() -> tuple[Examples, np.ndarray, np.ndarray]:
 def test_the_true_log_odds_are_recovered_whatever_their_scale(truth: tuple[Examples, np.ndarray, np.ndarray]) -> None:
     examples, odds, new = truth
     noise = np.random.default_rng(1).normal(size=odds.size)
-    blend = fit_blend(examples, 5.0 * (odds + 1.0 * new), noise, new)
-    assert blend.gbm * 5.0 == pytest.approx(1.0, abs=0.05)
-    assert blend.neural == pytest.approx(0.0, abs=0.05)
+    blend = fit_blend(examples, {"gbm": 5.0 * (odds + 1.0 * new), "neural": noise}, new)
+    assert blend.weights["gbm"] * 5.0 == pytest.approx(1.0, abs=0.05)
+    assert blend.weights["neural"] == pytest.approx(0.0, abs=0.05)
     assert blend.new == pytest.approx(-1.0, abs=0.1)
 
 
 def test_probabilities_come_true_also_for_draws_out_of_reach(truth: tuple[Examples, np.ndarray, np.ndarray]) -> None:
     examples, odds, new = truth
-    blend = fit_blend(examples, odds, np.zeros(odds.size), new)
+    blend = fit_blend(examples, {"gbm": odds, "neural": np.zeros(odds.size)}, new)
     told = np.concatenate(
         [
             blend.probability(logit, flag)
             for logit, flag in zip(
-                blend.logit(odds, np.zeros(odds.size), new).reshape(DRAWS, SIZE), new.reshape(DRAWS, SIZE), strict=True
+                blend.logit({"gbm": odds, "neural": np.zeros(odds.size)}, new).reshape(DRAWS, SIZE),
+                new.reshape(DRAWS, SIZE),
+                strict=True,
             )
         ]
     )
@@ -54,16 +56,27 @@ def test_probabilities_come_true_also_for_draws_out_of_reach(truth: tuple[Exampl
 
 def test_a_score_that_misleads_weighs_nothing(truth: tuple[Examples, np.ndarray, np.ndarray]) -> None:
     examples, odds, new = truth
-    blend = fit_blend(examples, odds, -odds + np.random.default_rng(2).normal(size=odds.size), new)
-    assert blend.gbm > 0
-    assert blend.neural >= 0
+    misleading = -odds + np.random.default_rng(2).normal(size=odds.size)
+    blend = fit_blend(examples, {"gbm": odds, "neural": misleading}, new)
+    assert blend.weights["gbm"] > 0
+    assert blend.weights["neural"] >= 0
+
+
+def test_a_single_score_blends_with_nothing_and_is_calibrated_all_the_same(
+    truth: tuple[Examples, np.ndarray, np.ndarray],
+) -> None:
+    examples, odds, new = truth
+    alone = fit_blend(examples, {"student": 3.0 * (odds + new)}, new)
+    assert alone.weights == {"student": pytest.approx(1 / 3, abs=0.02)}
+    assert alone.new == pytest.approx(-1.0, abs=0.1)
 
 
 def test_constant_scores_and_a_single_draw_give_finite_weights() -> None:
     label = np.array([0, 1, 0], dtype=np.int8)
     one = Examples(np.zeros((3, 1), dtype=np.float32), label, np.array([3], dtype=np.int32), 1)
-    blend = fit_blend(one, np.zeros(3), np.ones(3), np.zeros(3, dtype=bool))
-    assert all(np.isfinite(value) for value in blend.as_dict().values())
+    blend = fit_blend(one, {"gbm": np.zeros(3), "neural": np.ones(3)}, np.zeros(3, dtype=bool))
+    told = blend.as_dict()
+    assert all(np.isfinite(value) for value in [*told.pop("weights").values(), *told.values()])
     assert isinstance(blend, Blend)
     probability = blend.probability(np.zeros(3), np.zeros(3, dtype=bool))
     assert ((probability > 0) & (probability < 1)).all()

@@ -35,7 +35,9 @@ def test_a_loaded_package_maps_its_arrays_instead_of_copying_them(package: Model
     assert isinstance(package.matrix.together.cosine.weight.base, np.memmap)
 
 
-@pytest.mark.parametrize("name", ["ranker.txt", "cosine_weight.npy", "products.parquet"])
+@pytest.mark.parametrize(
+    "name", ["ranker.txt", "student.onnx", "student_int8.onnx", "cosine_weight.npy", "products.parquet"]
+)
 def test_a_changed_file_is_refused_by_name(copy: Path, name: str) -> None:
     content = bytearray((copy / name).read_bytes())
     content[len(content) // 2] ^= 0xFF

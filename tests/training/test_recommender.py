@@ -68,7 +68,9 @@ def test_order_and_duplicates_of_a_cart_do_not_matter(
 
 
 def test_an_unknown_arm_names_the_known_ones(recommender: Recommender) -> None:
-    with pytest.raises(ConfigError, match="model, value, gbm, neural, frequently_bought_together, popularity"):
+    with pytest.raises(
+        ConfigError, match="model, value, gbm, neural, student, student_int8, frequently_bought_together, popularity"
+    ):
         recommender.recommend([], ShopperState.empty(), 0.0, 5, "magic")
 
 
@@ -142,8 +144,8 @@ def test_arms_asked_about_one_request_after_another_do_not_mix_up_requests(
 ) -> None:
     ids, now = recommender.package.products.ids, recommender.package.as_of
     first, second = recommender.context(ids[:1], regular, now), recommender.context(ids[5:9], regular, now)
-    alone = [recommender.rank(context, 10, arm)[0] for arm in ("model", "gbm") for context in (first, second)]
+    alone = [recommender.rank(context, 10, arm)[0] for arm in ("model", "student") for context in (first, second)]
     fresh = Recommender(recommender.package)
-    mixed = [fresh.rank(context, 10, arm)[0] for context in (second, first) for arm in ("gbm", "model")]
+    mixed = [fresh.rank(context, 10, arm)[0] for context in (second, first) for arm in ("student", "model")]
     for kept, again in zip(alone, (mixed[3], mixed[1], mixed[2], mixed[0]), strict=True):
         assert kept.tolist() == again.tolist()

@@ -7,6 +7,7 @@ draw, minimised by AdamW (Loshchilov and Hutter 2019, ICLR) on a one-cycle sched
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 import numpy as np
@@ -15,7 +16,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from configs.errors import ConfigError
-from configs.settings import NeuralSettings
+from configs.settings import NetworkSettings, NeuralSettings
 from training.examples import Examples
 from training.neural.network import NeuralRanker, Scaling
 
@@ -27,11 +28,15 @@ LOWEST = -1e9
 
 @dataclass(frozen=True)
 class Batch:
-    """Some draws: their rows, and the draw (from 0) of each row."""
+    """Some draws: their rows, and the draw (from 0) of each row, on the device that trains."""
 
     rows: NDArray[np.int64]
     draw: Tensor
     draws: int
+
+
+Loss = Callable[[Tensor, Batch], Tensor]
+"""(score float32[rows], what they are scores of) → the loss to minimise."""
 
 
 def fit_network(
@@ -47,24 +52,54 @@ def fit_network(
     Raises:
         ConfigError: the settings ask for a GPU that is not there.
     """
-    device = device_of(settings.device, "TILLWISE_NEURAL__DEVICE")
-    if settings.threads:
-        torch.set_num_threads(settings.threads)
+
+    def loss(score: Tensor, batch: Batch) -> Tensor:
+        label = torch.from_numpy(examples.label[batch.rows].astype(np.float32)).to(score.device)
+        return listwise_loss(score, label, batch.draw, batch.draws)
+
+    return fit_layers(examples, settings, loss, tell)
+
+
+def fit_layers(
+    examples: Examples,
+    settings: NetworkSettings,
+    loss_of: Loss,
+    tell: Callable[[float], None],
+    scaling: Scaling | None = None,
+) -> NeuralRanker:
+    """Return a network trained to make a loss small.
+
+    Args:
+        examples: at least one draw. settings: size, passes and device. loss_of: of the scores of one batch.
+        tell: told the finished share. scaling: of the features; None: measured on the examples.
+
+    Raises:
+        ConfigError: the settings ask for a GPU that is not there.
+    """
+    with _threads(settings.threads):
+        return _fitted(examples, settings, loss_of, tell, scaling)
+
+
+def _fitted(
+    examples: Examples,
+    settings: NetworkSettings,
+    loss_of: Loss,
+    tell: Callable[[float], None],
+    scaling: Scaling | None,
+) -> NeuralRanker:
+    device = device_of(settings.device, "TILLWISE_NEURAL__DEVICE or TILLWISE_STUDENT__DEVICE")
     torch.manual_seed(settings.seed)
     rng = np.random.default_rng(settings.seed)
-    rows = len(examples.features)
-    sample = rng.permutation(rows)[:SCALED_ON] if rows > SCALED_ON else np.arange(rows)
-    scaling = Scaling.of(examples.features[np.sort(sample)])
+    scaling = scaling or _scaling(examples, rng)
     network = _layers(scaling.mean.size + int(scaling.may_miss.sum()), settings.hidden).to(device)
     steps = settings.epochs * -(-examples.group.size // settings.batch)
     optimiser = torch.optim.AdamW(network.parameters(), settings.learning_rate, weight_decay=settings.weight_decay)
     schedule = torch.optim.lr_scheduler.OneCycleLR(
         optimiser, settings.learning_rate, total_steps=steps + 1, pct_start=0.15
     )
-    for step, batch in enumerate(_batches(examples.group, settings, rng), 1):
+    for step, batch in enumerate(_batches(examples.group, settings, rng, device), 1):
         inputs = torch.from_numpy(scaling.inputs(examples.features[batch.rows])).to(device)
-        label = torch.from_numpy(examples.label[batch.rows].astype(np.float32)).to(device)
-        loss = listwise_loss(network(inputs)[:, 0], label, batch.draw.to(device), batch.draws)
+        loss = loss_of(network(inputs)[:, 0], batch)
         optimiser.zero_grad()
         loss.backward()  # type: ignore[no-untyped-call]
         optimiser.step()
@@ -79,11 +114,20 @@ def listwise_loss(score: Tensor, label: Tensor, draw: Tensor, draws: int) -> Ten
     Args:
         score, label: float[rows], label being 1 for hidden. draw: int[rows], from 0. draws: their number.
     """
+    hidden = torch.zeros(draws, device=score.device).index_add(0, draw, label).clamp(min=1)
+    return cross_entropy(score, label / hidden[draw], draw, draws)
+
+
+def cross_entropy(score: Tensor, share: Tensor, draw: Tensor, draws: int) -> Tensor:
+    """Return the mean over draws of the cross-entropy between wanted shares and the softmax of the scores.
+
+    Args:
+        score, share: float[rows], shares adding up to 1 in each draw. draw: int[rows], from 0. draws: their number.
+    """
     top = torch.full((draws,), LOWEST, device=score.device).scatter_reduce(0, draw, score, "amax").detach()
     score = score - top[draw]
     total = torch.zeros(draws, device=score.device).index_add(0, draw, torch.exp(score))
-    hidden = torch.zeros(draws, device=score.device).index_add(0, draw, label).clamp(min=1)
-    return ((torch.log(total)[draw] - score) * label / hidden[draw]).sum() / draws
+    return ((torch.log(total)[draw] - score) * share).sum() / draws
 
 
 def exported(network: nn.Sequential, scaling: Scaling) -> NeuralRanker:
@@ -115,7 +159,29 @@ def device_of(wanted: str, variable: str) -> torch.device:
     return torch.device("cuda" if wanted != "cpu" and torch.cuda.is_available() else "cpu")
 
 
-def _batches(group: NDArray[np.int32], settings: NeuralSettings, rng: np.random.Generator) -> Iterator[Batch]:
+def _scaling(examples: Examples, rng: np.random.Generator) -> Scaling:
+    rows = len(examples.features)
+    sample = rng.permutation(rows)[:SCALED_ON] if rows > SCALED_ON else np.arange(rows)
+    return Scaling.of(examples.features[np.sort(sample)])
+
+
+@contextmanager
+def _threads(count: int) -> Iterator[None]:
+    """Let PyTorch compute in so many threads for a while, 0 being as many as before.
+
+    Sums of another number of threads round differently: what trains next must not depend on what trained before.
+    """
+    before = torch.get_num_threads()
+    torch.set_num_threads(count or before)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
+
+
+def _batches(
+    group: NDArray[np.int32], settings: NetworkSettings, rng: np.random.Generator, device: torch.device
+) -> Iterator[Batch]:
     start = np.cumsum(group, dtype=np.int64) - group
     for _ in range(settings.epochs):
         order = rng.permutation(group.size)
@@ -124,4 +190,5 @@ def _batches(group: NDArray[np.int32], settings: NeuralSettings, rng: np.random.
             size = group[chosen].astype(np.int64)
             before = np.cumsum(size) - size
             rows = np.repeat(start[chosen] - before, size) + np.arange(int(size.sum()))
-            yield Batch(rows, torch.from_numpy(np.repeat(np.arange(chosen.size), size)), chosen.size)
+            draw = torch.from_numpy(np.repeat(np.arange(chosen.size), size)).to(device)
+            yield Batch(rows, draw, chosen.size)

@@ -1,0 +1,88 @@
+"""Whichever head the settings choose ranks, end to end, with probabilities of the same meaning and nothing to spare."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import get_args
+
+import numpy as np
+import pytest
+
+from configs import Settings, load_settings
+from configs.errors import ConfigError
+from configs.settings import RankingSettings
+from features.history import load_history
+from features.shopper import ShopperState, fold
+from training.card import HEADS as DESCRIBED
+from training.heads import HEADS
+from training.package import ModelPackage
+from training.recommender import ARMS, SCORES, Recommender
+
+
+def headed(package: ModelPackage, head: str) -> Recommender:
+    return Recommender(replace(package, ranking=package.ranking.model_copy(update={"head": head})))
+
+
+@pytest.fixture(scope="module")
+def shopper(built_shop: Settings, package: ModelPackage) -> ShopperState:
+    """The shopper with the most orders before the package's cutoff."""
+    known = load_history(built_shop.work.data).before(package.as_of)
+    who = np.bincount(known.shopper).argmax()
+    return fold((known.order(int(i)) for i in np.flatnonzero(known.shopper == who)), built_shop.features)
+
+
+@pytest.mark.parametrize("head", HEADS)
+def test_each_head_ranks_a_live_cart_with_calibrated_probabilities(
+    package: ModelPackage, shopper: ShopperState, head: str
+) -> None:
+    recommender = headed(package, head)
+    cart = package.products.ids[:3]
+    assert len(recommender.recommend(cart, shopper, package.as_of, 10)) == 10
+    context = recommender.context(cart, shopper, package.as_of)
+    for arm in ("model", "value"):
+        probability = recommender.probability(context, recommender.rank(context, 1_000, arm)[0])
+        assert ((probability > 0) & (probability < 1)).all()
+        assert 0.05 < probability.sum() < 1.5
+
+
+@pytest.mark.parametrize("head", sorted(set(HEADS) - {"blend"}))
+def test_a_head_of_one_score_orders_known_products_as_that_score_does(
+    package: ModelPackage, shopper: ShopperState, head: str
+) -> None:
+    recommender = headed(package, head)
+    context = recommender.context(package.products.ids[:3], shopper, package.as_of)
+    bought = [row for row in recommender.rank(context, 1_000)[0] if package.products.keys[row] in shopper.products.keys]
+    by_score = [row for row in recommender.rank(context, 1_000, head)[0] if row in bought]
+    assert len(bought) > 5
+    assert bought == by_score
+
+
+@pytest.mark.parametrize("head", HEADS)
+def test_a_request_computes_only_the_scores_of_its_head(
+    package: ModelPackage, shopper: ShopperState, head: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    recommender = headed(package, head)
+    asked: list[str] = []
+
+    def noting(name: str) -> object:
+        return lambda features: asked.append(name) or np.zeros(len(features))
+
+    monkeypatch.setattr(recommender._ranker, "_scorers", {name: noting(name) for name in SCORES})
+    context = recommender.context([], shopper, package.as_of)
+    for arm in ("model", "value", "model"):
+        recommender.rank(context, 10, arm)
+    assert sorted(asked) == sorted(HEADS[head])
+    recommender.rank(context, 10, "neural")
+    assert sorted(asked) == sorted({*HEADS[head], "neural"})
+
+
+def test_settings_package_arms_and_card_know_the_same_heads(package: ModelPackage) -> None:
+    chosen = get_args(RankingSettings.model_fields["head"].annotation)
+    assert set(chosen) == set(HEADS) == set(package.heads) == set(DESCRIBED)
+    assert {score for scores in HEADS.values() for score in scores} == set(SCORES) <= set(ARMS)
+
+
+def test_the_settings_refuse_a_head_that_there_is_not(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TILLWISE_RANKING__HEAD", "oracle")
+    with pytest.raises(ConfigError, match=r"ranking\.head.*'blend'.*'student_int8'.*found 'oracle'"):
+        load_settings()
