@@ -97,6 +97,7 @@ class FeatureSettings(Section):
     vector_dimensions: int = Field(ge=2, description="length of an item vector")
     vector_prior_orders: float = Field(gt=0, description="at so many orders, product and category weigh the same")
     encoder_pool: int = Field(ge=1, description="most popular products among which the encoder finds the nearest")
+    encoder_unsold: int = Field(ge=0, description="the same of products that nobody has bought yet")
 
 
 class CandidateSettings(Section):
@@ -106,6 +107,7 @@ class CandidateSettings(Section):
     history: int = Field(ge=0, description="from the shopper's own purchases")
     popular: int = Field(ge=0, description="from recently popular products")
     neural: int = Field(ge=0, description="nearest to cart and shopper by the encoder")
+    unsold: int = Field(ge=0, description="the same among products that nobody has bought yet")
 
 
 class TrainingSettings(Section):

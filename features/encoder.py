@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from datetime import datetime
 from functools import cached_property
-from typing import Any
+from typing import Any, ClassVar
 from zoneinfo import ZoneInfo
 
 import numpy as np
@@ -81,31 +81,57 @@ class EncoderWeights:
 
 
 @dataclass(frozen=True)
+class Pool:
+    """Products that are searched as a whole; their vectors lie side by side, so that a search is one product.
+
+    Attributes:
+        rows: int32[n], product rows. vectors: float32[n, d]. bias: float32[n].
+    """
+
+    rows: NDArray[np.int32]
+    vectors: Floats
+    bias: Floats
+
+    def scores(self, vector: Floats) -> Floats:
+        """Return float32[n], the score of every product for a request's vector."""
+        scores: Floats = self.vectors @ vector + self.bias
+        return scores
+
+
+@dataclass(frozen=True)
 class Encoder:
     """Encodes requests.
 
     Attributes:
         weights: what was learned. history: most past purchases that are read, the newest.
         timezone: IANA name of the shop's zone.
-        pool: int32, rows of the products that `nearest` looks at.
+        lively, unsold: int32, rows of the most popular products, and of some that nobody has bought yet.
     """
+
+    POOLS: ClassVar = ("lively", "unsold")
 
     weights: EncoderWeights
     history: int
     timezone: str
-    pool: NDArray[np.int32]
+    lively: NDArray[np.int32]
+    unsold: NDArray[np.int32]
 
     @cached_property
     def _zone(self) -> ZoneInfo:
         return ZoneInfo(self.timezone)
 
     @cached_property
-    def _pool_vectors(self) -> Floats:
-        return np.ascontiguousarray(self.weights.vectors[self.pool])
+    def lively_pool(self) -> Pool:
+        """The most popular products."""
+        return self._pool(self.lively)
 
     @cached_property
-    def _pool_bias(self) -> Floats:
-        return self.weights.bias[self.pool]
+    def unsold_pool(self) -> Pool:
+        """Products that nobody has bought yet."""
+        return self._pool(self.unsold)
+
+    def _pool(self, rows: NDArray[np.int32]) -> Pool:
+        return Pool(rows, np.ascontiguousarray(self.weights.vectors[rows]), self.weights.bias[rows])
 
     def encode(self, cart: NDArray[np.int32], history: NDArray[np.int32], age_days: NDArray[Any], now: float) -> Floats:
         """Return float32[d], the request's vector.
@@ -137,11 +163,6 @@ class Encoder:
         scores: Floats = self.weights.vectors[products] @ vector + self.weights.bias[products]
         return scores
 
-    def pool_scores(self, vector: Floats) -> Floats:
-        """Return float32[pool], the score of every product in the pool, in its order."""
-        scores: Floats = self._pool_vectors @ vector + self._pool_bias
-        return scores
-
     def _situation(self, cart: NDArray[np.int32], history: NDArray[np.int32], now: float) -> Floats:
         local = datetime.fromtimestamp(now, self._zone)
         sizes = np.array([cart.size]), np.array([history.size])
@@ -149,12 +170,14 @@ class Encoder:
         return now_is
 
     @classmethod
-    def from_arrays(
-        cls, arrays: Mapping[str, NDArray[Any]], *, history: int, timezone: str, pool: NDArray[np.int32]
-    ) -> Encoder:
-        """Return the encoder of named arrays, as `EncoderWeights.names` lists them."""
+    def from_arrays(cls, arrays: Mapping[str, NDArray[Any]], *, history: int, timezone: str) -> Encoder:
+        """Return the encoder of the arrays that `arrays` gave."""
         weights = EncoderWeights(**{name: arrays[name] for name in EncoderWeights.names()})
-        return cls(weights, history, timezone, pool)
+        return cls(weights, history, timezone, *(arrays[name] for name in cls.POOLS))
+
+    def arrays(self) -> dict[str, NDArray[Any]]:
+        """Return everything by name, for a file."""
+        return vars(self.weights) | {name: getattr(self, name) for name in self.POOLS}
 
 
 def newest_purchases(baskets: RecentBaskets, limit: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:

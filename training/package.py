@@ -26,7 +26,7 @@ from configs.settings import CandidateSettings, FeatureSettings, RankingSettings
 from features.context import ProductMatrix
 from features.cooccurrence import CategoryCooccurrence, Cooccurrence, Neighbours
 from features.definitions import COLUMNS
-from features.encoder import Encoder, EncoderWeights
+from features.encoder import Encoder
 from features.history import Catalogue, catalogue_of
 from features.products import ProductStats
 from training.blend import Blend
@@ -223,9 +223,8 @@ def _load_together(folder: Path) -> Cooccurrence:
 
 def _save_encoder(folder: Path, encoder: Encoder | None) -> None:
     if encoder is not None:
-        for name in EncoderWeights.names():
-            np.save(folder / f"{ENCODER}{name}.npy", getattr(encoder.weights, name))
-        np.save(folder / f"{ENCODER}pool.npy", encoder.pool)
+        for name, array in encoder.arrays().items():
+            np.save(folder / f"{ENCODER}{name}.npy", array)
 
 
 def _encoder_settings(encoder: Encoder | None) -> dict[str, Any] | None:
@@ -235,13 +234,16 @@ def _encoder_settings(encoder: Encoder | None) -> dict[str, Any] | None:
 def _load_encoder(folder: Path, settings: Mapping[str, Any] | None) -> Encoder | None:
     if settings is None:
         return None
-    arrays = {name: _map(folder, f"{ENCODER}{name}") for name in EncoderWeights.names()}
-    return Encoder.from_arrays(arrays, pool=_map(folder, f"{ENCODER}pool"), **settings)
+    return Encoder.from_arrays(_load_named(folder, ENCODER), **settings)
 
 
 def _load_network(folder: Path) -> NeuralRanker:
-    names = [path.stem for path in folder.glob(f"{NEURAL}*.npy")]
-    return NeuralRanker.from_arrays({name.removeprefix(NEURAL): _map(folder, name) for name in names})
+    return NeuralRanker.from_arrays(_load_named(folder, NEURAL))
+
+
+def _load_named(folder: Path, prefix: str) -> dict[str, NDArray[Any]]:
+    names = [path.stem for path in folder.glob(f"{prefix}*.npy")]
+    return {name.removeprefix(prefix): _map(folder, name) for name in names}
 
 
 def _map(folder: Path, name: str) -> NDArray[Any]:

@@ -11,13 +11,14 @@ from numpy.typing import NDArray
 
 from configs.settings import CandidateSettings
 from features.context import Context
-from training.candidates import cooccurrence, history, neural, popular
+from training.candidates import cooccurrence, history, neural, popular, unsold
 
 GENERATORS = {
     "cooccurrence": cooccurrence.generate,
     "history": history.generate,
     "popular": popular.generate,
     "neural": neural.generate,
+    "unsold": unsold.generate,
 }
 """Name, as in the settings' `candidates` section → generator."""
 

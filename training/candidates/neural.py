@@ -1,6 +1,6 @@
-"""Candidates whose vectors lie nearest to the request's: exact search over the encoder's pool.
+"""Candidates whose vectors lie nearest to the request's: exact search over the encoder's pool of lively products.
 
-The pool is the catalogue's liveliest products. A matrix product over 20,000 of them takes as long as a look into a
+A matrix product over 20,000 of them takes as long as a look into a
 graph index and forgets none (`python -m benchmarks.candidates` prints the cost); a package needs no index built.
 """
 
@@ -10,12 +10,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from features.context import Context
+from features.encoder import Pool
 from features.top import top_rows
 
 
 def generate(context: Context, limit: int) -> NDArray[np.int32]:
     """Return up to `limit` product rows, int32, nearest first; some may lie in the cart. None without an encoder."""
     encoder = context.products.encoder
-    if encoder is None or limit <= 0:
+    return nearest(None if encoder is None else encoder.lively_pool, context, limit)
+
+
+def nearest(pool: Pool | None, context: Context, limit: int) -> NDArray[np.int32]:
+    """Return up to `limit` product rows of a pool, int32, nearest to the request first."""
+    if pool is None or limit <= 0:
         return np.empty(0, dtype=np.int32)
-    return encoder.pool[top_rows(encoder.pool_scores(context.encoded), limit)]
+    return pool.rows[top_rows(pool.scores(context.encoded), limit)]

@@ -18,6 +18,7 @@ from configs.settings import EncoderSettings
 from features.context import ProductMatrix
 from features.encoder import Encoder
 from features.history import History
+from features.top import top_rows
 from training.encoder.draws import Draws, Purchases
 from training.encoder.network import Batch, EncoderNetwork
 from training.neural.fit import device_of
@@ -53,9 +54,9 @@ class EncoderFit:
         if fresh.size:
             self._learn(self._network, fresh, known, first=self._orders == 0, tell=tell)
         self._orders = len(known)
-        lively = matrix.by_popularity[: matrix.features.encoder_pool]
-        pool = np.sort(lively[matrix.catalogue.in_stock[lively]])
-        return Encoder(self._network.weights(), self._settings.history, self._timezone, pool)
+        return Encoder(
+            self._network.weights(), self._settings.history, self._timezone, _lively(matrix), _unsold(matrix)
+        )
 
     def _learn(
         self,
@@ -94,6 +95,24 @@ class EncoderFit:
                 done += 1
                 tell(done / steps)
         self._optimiser = optimiser
+
+
+def _lively(matrix: ProductMatrix) -> NDArray[np.int32]:
+    """Return the rows of the most popular products in stock, ascending."""
+    rows = matrix.by_popularity[: matrix.features.encoder_pool]
+    return np.sort(rows[matrix.catalogue.in_stock[rows]])
+
+
+def _unsold(matrix: ProductMatrix) -> NDArray[np.int32]:
+    """Return the rows of products in stock that nobody has bought, ascending.
+
+    Those of the categories whose products sell best, if there are too many: of them one hears most.
+    """
+    leaf = matrix.catalogue.levels.leaf
+    per_product = matrix.category_popularity / np.maximum(np.bincount(leaf), 1)
+    rows = np.flatnonzero((np.asarray(matrix.stats.orders) == 0) & matrix.catalogue.in_stock)
+    best = rows[top_rows(per_product[leaf[rows]], matrix.features.encoder_unsold)]
+    return np.sort(best).astype(np.int32)
 
 
 class _Sampler:

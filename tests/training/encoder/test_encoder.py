@@ -12,14 +12,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from configs.errors import ConfigError
-from configs.settings import EncoderSettings
+from configs.settings import CandidateSettings, EncoderSettings
 from features.context import Context, ProductMatrix
 from features.encoder import Encoder, newest_purchases
 from features.history import History
 from features.shopper import ShopperState
 from tests.features.histories import DAY, SETTINGS, START, Bought, history, orders
 from tests.features.test_no_leakage import matrix_at, rewritten_future, state_before
-from training.candidates import generate
+from training.candidates import GENERATORS, generate
 from training.encoder.draws import Purchases
 from training.encoder.fit import EncoderFit, _batch, _Sampler
 from training.encoder.network import EncoderNetwork
@@ -36,6 +36,10 @@ def fitted(past: History, moment: int = LATE, encoder: EncoderSettings = SMALL) 
 
 def with_encoder(past: History, encoder: Encoder, moment: int = LATE) -> ProductMatrix:
     return replace(matrix_at(past, moment), encoder=encoder)
+
+
+def only(**limits: int) -> CandidateSettings:
+    return CandidateSettings(**(dict.fromkeys(GENERATORS, 0) | limits))
 
 
 def pairs_of_products(days: int = 120) -> list[Bought]:
@@ -58,7 +62,7 @@ def test_numpy_encodes_a_request_as_pytorch_does(past: list[Bought], cart: list[
     network = EncoderNetwork(matrix, 16)
     with torch.no_grad():
         network.age.weight.normal_()
-    encoder = Encoder(network.weights(), SMALL.history, ZONE, EVERYTHING)
+    encoder = Encoder(network.weights(), SMALL.history, ZONE, EVERYTHING, EVERYTHING[:0])
     context = Context(
         replace(matrix, encoder=encoder), state_before(known, who, moment), np.array(sorted(cart), np.int32), moment
     )
@@ -149,11 +153,26 @@ def test_the_nearest_products_in_stock_are_candidates() -> None:
     known = history(pairs_of_products())
     encoder = fitted(known)
     context = Context(with_encoder(known, encoder), ShopperState.empty(), np.array([2], np.int32), float(LATE))
-    limits = SETTINGS.candidates.model_copy(update={"cooccurrence": 0, "history": 0, "popular": 0, "neural": 4})
+    limits = SETTINGS.candidates.model_copy(
+        update={"cooccurrence": 0, "history": 0, "popular": 0, "neural": 4, "unsold": 0}
+    )
     best = np.argsort(-encoder.score(context.encoded, EVERYTHING))[:4]
     assert generate(context, limits).tolist() == sorted(set(best.tolist()) - {2})
     scarce = replace(matrix_at(known, LATE), catalogue=replace(known.catalogue, in_stock=EVERYTHING < 6))
-    assert EncoderFit(known, ZONE, SMALL).until(scarce, LATE).pool.max() < 6
+    assert EncoderFit(known, ZONE, SMALL).until(scarce, LATE).lively.max() < 6
+
+
+def test_a_product_nobody_bought_is_a_candidate_where_its_category_belongs() -> None:
+    # 0, 3, 6, 9 are one category and 1, 4, 7, 10 another; of each the last one is new.
+    pairs = [(0, 3), (1, 4), (3, 6), (4, 7), (0, 6), (1, 7)]
+    known = history([Bought(START + day * DAY, day % 4, pairs[day % 6]) for day in range(120)])
+    encoder = fitted(known, encoder=SMALL.model_copy(update={"epochs": 30, "learning_rate": 0.01}))
+    assert {9, 10} <= set(encoder.unsold.tolist())
+    assert not {0, 1, 3, 4, 6, 7} & set(encoder.unsold.tolist())
+    limits = only(unsold=1)
+    for cart, newcomer in ((0, 9), (1, 10)):
+        context = Context(with_encoder(known, encoder), ShopperState.empty(), np.array([cart], np.int32), float(LATE))
+        assert generate(context, limits).tolist() == [newcomer]
 
 
 def test_a_gpu_that_is_not_there_is_refused_by_name(monkeypatch: pytest.MonkeyPatch) -> None:
