@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
+from threadpoolctl import threadpool_limits
 
 from configs.settings import StudentSettings
 from training.blend import Blend
@@ -44,15 +45,18 @@ def distil(
         rankers: "gbm" and "neural". scaling: of the features. settings: of the student.
         tell: told the finished share of training the student.
     """
-    held_back, learn = examples.held_back, examples.learn
-    new = new_to_shopper(held_back.features)
-    heads = fit_heads(held_back, _scores(rankers, held_back.features), new, ("blend", "gbm", "neural"))
-    teacher = heads["blend"].logit(_scores(rankers, learn.features), new_to_shopper(learn.features))
-    model = to_onnx(fit_student(learn, teacher, scaling, settings, tell))
-    students = {"student": model, "student_int8": to_int8(model)}
-    scorers = {name: OnnxScorer(student).score for name, student in students.items()}
-    heads |= fit_heads(held_back, _scores(scorers, held_back.features), new, tuple(students))
-    return Distilled(students, heads)
+    # Linear algebra in one thread: split among as many as there happen to be, sums would round differently, and equal
+    # inputs would not give equal packages.
+    with threadpool_limits(1, user_api="blas"):
+        held_back, learn = examples.held_back, examples.learn
+        new = new_to_shopper(held_back.features)
+        heads = fit_heads(held_back, _scores(rankers, held_back.features), new, ("blend", "gbm", "neural"))
+        teacher = heads["blend"].logit(_scores(rankers, learn.features), new_to_shopper(learn.features))
+        model = to_onnx(fit_student(learn, teacher, scaling, settings, tell))
+        students = {"student": model, "student_int8": to_int8(model)}
+        scorers = {name: OnnxScorer(student).score for name, student in students.items()}
+        heads |= fit_heads(held_back, _scores(scorers, held_back.features), new, tuple(students))
+        return Distilled(students, heads)
 
 
 def _scores(scorers: Mapping[str, Scorer], features: NDArray[np.float32]) -> dict[str, NDArray[np.float64]]:
