@@ -20,7 +20,7 @@ from features.windows import Window
 from training.candidates import generate
 from training.encoder.fit import EncoderFit
 from training.examples import Examples, Split
-from training.parallel import chunks_of, map_forked
+from training.parallel import chunks_of, give_memory_back, map_forked
 from training.protocol import Case, make_cases
 
 if TYPE_CHECKING:
@@ -88,9 +88,12 @@ def build_examples(
             learn.take(to_learn)
             held_back.take(to_hold_back)
             progress("building examples", at + (1 - ENCODER_SHARE) * done / len(chunks) / len(windows))
+        give_memory_back()
     del matrix, cases, states, draw  # and with the last matrix go the pair counts, before stacking takes its memory
     (after,) = matrices
-    return Split(learn.stack(), held_back.stack()), after
+    split = Split(learn.stack(), held_back.stack())
+    give_memory_back()
+    return split, after
 
 
 def _with_encoder(

@@ -12,6 +12,9 @@ from configs.settings import TrainingSettings
 from features.definitions import COLUMNS
 from training.examples import Examples, Split
 
+BINS = 127
+"""Most groups that a column's values are told apart by."""
+
 
 def fit_gbm(examples: Split, training: TrainingSettings, progress: Progress) -> tuple[lgb.Booster, float]:
     """Return the trained model and its NDCG@10 on the held-back shoppers.
@@ -24,6 +27,20 @@ def fit_gbm(examples: Split, training: TrainingSettings, progress: Progress) -> 
     Raises:
         DataError: too few baskets to train on.
     """
+    parameters = _parameters(training)
+    train, valid = _datasets(examples, parameters)
+
+    def tell(environment: Any) -> None:
+        share = (environment.iteration + 1) / training.trees
+        progress.update(f"boosting round {environment.iteration + 1}", 0.62 + 0.23 * share)
+
+    stop = lgb.early_stopping(training.early_stopping_rounds, verbose=False)
+    booster = lgb.train(parameters, train, training.trees, valid_sets=[valid], callbacks=[stop, tell])
+    return booster, float(booster.best_score["valid_0"]["ndcg@10"])
+
+
+def _datasets(examples: Split, parameters: dict[str, Any]) -> tuple[lgb.Dataset, lgb.Dataset]:
+    """Return both sets, binned already, so that no copy of the features lives while trees grow."""
     held_back = examples.held_back.reached()
     if not examples.learn.group.size or not held_back.group.size:
         raise DataError(
@@ -31,16 +48,8 @@ def fit_gbm(examples: Split, training: TrainingSettings, progress: Progress) -> 
             f"{examples.held_back.tried} held back {held_back.group.size}, have a hidden product among their "
             "candidates, too few to train and validate on: bring more orders, or longer TILLWISE_WINDOWS__TARGET_DAYS."
         )
-    train = _dataset(examples.learn)
-    valid = _dataset(held_back, reference=train)
-
-    def tell(environment: Any) -> None:
-        share = (environment.iteration + 1) / training.trees
-        progress.update(f"boosting round {environment.iteration + 1}", 0.62 + 0.23 * share)
-
-    stop = lgb.early_stopping(training.early_stopping_rounds, verbose=False)
-    booster = lgb.train(_parameters(training), train, training.trees, valid_sets=[valid], callbacks=[stop, tell])
-    return booster, float(booster.best_score["valid_0"]["ndcg@10"])
+    train = _dataset(examples.learn, parameters)
+    return train.construct(), _dataset(held_back, parameters, reference=train).construct()
 
 
 def importance(booster: lgb.Booster) -> dict[str, float]:
@@ -51,13 +60,14 @@ def importance(booster: lgb.Booster) -> dict[str, float]:
     return dict(sorted(shares.items(), key=lambda item: -item[1]))
 
 
-def _dataset(examples: Examples, reference: lgb.Dataset | None = None) -> lgb.Dataset:
+def _dataset(examples: Examples, parameters: dict[str, Any], reference: lgb.Dataset | None = None) -> lgb.Dataset:
     return lgb.Dataset(
         examples.features,
         label=examples.label,
         group=examples.group,
         feature_name=list(COLUMNS),
         reference=reference,
+        params=parameters,
         free_raw_data=True,
     )
 
@@ -75,5 +85,6 @@ def _parameters(training: TrainingSettings) -> dict[str, Any]:
         "num_threads": training.threads,
         "deterministic": True,
         "force_row_wise": True,
+        "max_bin": BINS,
         "verbosity": -1,
     }
