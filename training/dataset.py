@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -12,7 +13,7 @@ from numpy.typing import NDArray
 from configs import Settings
 from features.context import Context, ProductMatrix
 from features.cooccurrence import cooccurrence
-from features.definitions import COLUMNS, assemble
+from features.definitions import FEATURES, Feature, assemble, columns_of
 from features.history import History
 from features.shopper import ShopperState
 from features.store import product_stats_at, shopper_states
@@ -48,6 +49,9 @@ def build_examples(
     history: History,
     windows: Sequence[Window],
     progress: Callable[[float], None],
+    *,
+    features: Sequence[Feature] = FEATURES,
+    matrix_at: Callable[[int], ProductMatrix] | None = None,
 ) -> Split:
     """Return the examples of all training folds.
 
@@ -59,16 +63,21 @@ def build_examples(
         settings: windows, features, candidates, training.
         store: an open feature store. history: all orders. windows: the folds' target windows.
         progress: told the finished share.
+        features: what the columns are; the ranker's own unless an idea is tried.
+        matrix_at: the product side just before a moment, for callers that draw several times and keep it; None: it
+            is worked out afresh.
     """
-    shopper_held_back = _held_back_shoppers(history, settings)
+    matrix_at = matrix_at or partial(product_matrix, settings, store, history)
+    shopper_held_back = held_back_shoppers(history, settings)
     limit = -(-settings.training.max_baskets // len(windows))
-    learn, held_back = _Pile(), _Pile()
+    width = len(columns_of(features))
+    learn, held_back = _Pile(width), _Pile(width)
     for fold, window in enumerate(windows):
-        matrix = product_matrix(settings, store, history, window.start)
+        matrix = matrix_at(window.start)
         cases = _sample(_fold_cases(settings, history, window), limit, settings.training.seed)
         states = states_of(settings, store, history, cases)
         apart = shopper_held_back[history.shopper[[case.order for case in cases]]]
-        draw = _Fold(settings, matrix, cases, states, apart).draw
+        draw = _Fold(settings, matrix, cases, states, apart, features).draw
         chunks = chunks_of(len(cases))
         for done, (to_learn, to_hold_back) in enumerate(map_forked(draw, chunks, settings.training.workers), 1):
             learn.take(to_learn)
@@ -77,7 +86,7 @@ def build_examples(
     return Split(learn.stack(), held_back.stack())
 
 
-def _held_back_shoppers(history: History, settings: Settings) -> NDArray[np.bool_]:
+def held_back_shoppers(history: History, settings: Settings) -> NDArray[np.bool_]:
     """Return bool[shoppers], whose baskets steer early stopping and calibration instead of being learned from."""
     shoppers = len(history.shopper_ids)
     count = max(1, round(settings.training.validation_share * shoppers))
@@ -88,8 +97,9 @@ def _held_back_shoppers(history: History, settings: Settings) -> NDArray[np.bool
 
 @dataclass
 class _Pile:
-    """Examples that are being collected, piece by piece; `tried` counts the draws made."""
+    """Examples of `width` columns that are being collected, piece by piece; `tried` counts the draws made."""
 
+    width: int
     parts: list[Examples] = field(default_factory=list)
     tried: int = 0
 
@@ -105,7 +115,7 @@ class _Pile:
     def stack(self) -> Examples:
         """Return everything as one, emptying the pile, so that memory does not hold it twice."""
         rows = sum(part.label.size for part in self.parts)
-        features, label = np.empty((rows, len(COLUMNS)), dtype=np.float32), np.empty(rows, dtype=np.int8)
+        features, label = np.empty((rows, self.width), dtype=np.float32), np.empty(rows, dtype=np.int8)
         group = np.concatenate([np.empty(0, dtype=np.int32), *(part.group for part in self.parts)])
         start = 0
         self.parts.reverse()
@@ -117,7 +127,7 @@ class _Pile:
 
     def stacked(self) -> _Pile:
         """Return a pile with one piece: large arrays travel and are freed at less cost than many small ones."""
-        return _Pile([self.stack()], self.tried)
+        return _Pile(self.width, [self.stack()], self.tried)
 
 
 @dataclass(frozen=True)
@@ -129,10 +139,12 @@ class _Fold:
     cases: Sequence[Case]
     states: Sequence[ShopperState]
     held_back: NDArray[np.bool_]
+    features: Sequence[Feature]
 
     def draw(self, numbers: range) -> tuple[_Pile, _Pile]:
         """Return the draws of the cases so numbered: those to learn from, those held back."""
-        learn, held_back = _Pile(), _Pile()
+        width = len(columns_of(self.features))
+        learn, held_back = _Pile(width), _Pile(width)
         for number in numbers:
             case = self.cases[number]
             apart = bool(self.held_back[number])
@@ -146,7 +158,7 @@ class _Fold:
                 label = np.isin(candidates, hidden)
                 if label.any() or (apart and label.size):
                     kept = label | (rng.random(label.size) < share)
-                    pile.add(assemble(context, candidates[kept]), label[kept])
+                    pile.add(assemble(context, candidates[kept], self.features), label[kept])
         return learn.stacked(), held_back.stacked()
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import lightgbm as lgb
@@ -13,13 +14,16 @@ from features.definitions import COLUMNS
 from training.examples import Examples, Split
 
 
-def fit_gbm(examples: Split, training: TrainingSettings, progress: Progress) -> tuple[lgb.Booster, float]:
+def fit_gbm(
+    examples: Split, training: TrainingSettings, progress: Progress, columns: Sequence[str] = COLUMNS
+) -> tuple[lgb.Booster, float]:
     """Return the trained model and its NDCG@10 on the held-back shoppers.
 
     Args:
         examples: at least one draw each to learn from and held back.
         training: seed, size and stopping.
         progress: told each boosting round.
+        columns: names of the examples' feature columns.
 
     Raises:
         DataError: too few baskets to train on.
@@ -31,8 +35,8 @@ def fit_gbm(examples: Split, training: TrainingSettings, progress: Progress) -> 
             f"{examples.held_back.tried} held back {held_back.group.size}, have a hidden product among their "
             "candidates, too few to train and validate on: bring more orders, or longer TILLWISE_WINDOWS__TARGET_DAYS."
         )
-    train = _dataset(examples.learn)
-    valid = _dataset(held_back, reference=train)
+    train = _dataset(examples.learn, columns)
+    valid = _dataset(held_back, columns, reference=train)
 
     def tell(environment: Any) -> None:
         share = (environment.iteration + 1) / training.trees
@@ -51,12 +55,12 @@ def importance(booster: lgb.Booster) -> dict[str, float]:
     return dict(sorted(shares.items(), key=lambda item: -item[1]))
 
 
-def _dataset(examples: Examples, reference: lgb.Dataset | None = None) -> lgb.Dataset:
+def _dataset(examples: Examples, columns: Sequence[str], reference: lgb.Dataset | None = None) -> lgb.Dataset:
     return lgb.Dataset(
         examples.features,
         label=examples.label,
         group=examples.group,
-        feature_name=list(COLUMNS),
+        feature_name=list(columns),
         reference=reference,
         free_raw_data=True,
     )
