@@ -12,7 +12,8 @@ import os
 import lightgbm as lgb
 import matplotlib.pyplot as plt
 import numpy as np
-from _notes import BLUE, COLOURS, GREY, ORANGE, Notes, short
+from _notes import BLUE, COLOURS, ORANGE, Notes, short
+from _pictures import intervals, ordinal, shares, spoken, swarm, waterfall
 from matplotlib.ticker import PercentFormatter
 from rich.console import Console
 from rich.table import Table
@@ -47,20 +48,15 @@ fold = windows.folds[-1]
 draws = held_back_draws(
     settings, store, history, fold, product_matrix(settings, store, history, fold.start), limit=BASKETS
 )
-titles, rng = package.products.titles, np.random.default_rng(settings.training.seed)
+titles = [" ".join(title.split()) for title in package.products.titles]
+rng = np.random.default_rng(settings.training.seed)
 meaning = {column: text for feature in FEATURES for column, text in feature.columns.items()}
 group_of = {column: feature.compute.__module__.rpartition(".")[2] for feature in FEATURES for column in feature.columns}
 
 
-def words(column, width=52):
-    """Return what a column means, short enough to stand beside an axis."""
-    return short(meaning[column].partition(";")[0], width)
-
-
-def ordinal(number):
-    """Return 1st, 2nd, …"""
-    ending = "th" if 10 <= number % 100 <= 20 else {1: "st", 2: "nd", 3: "rd"}.get(number % 10, "th")
-    return f"{number}{ending}"
+def words(column, width=56):
+    """Return a column's name and, below it, what it means, short enough to stand beside an axis."""
+    return f"{column}\n{short(meaning[column].partition(';')[0], width)}"
 
 
 # %% [markdown]
@@ -112,11 +108,11 @@ gain = importance(booster)
 of_group = {name: sum(gain[c] for c in COLUMNS if group_of[c] == name) for name in dict.fromkeys(group_of.values())}
 of_group = dict(sorted(of_group.items(), key=lambda item: item[1]))
 top = list(gain)[:15][::-1]
-figure, (left, right) = plt.subplots(1, 2, figsize=(12, 5), width_ratios=(1, 1))
+figure, (left, right) = plt.subplots(1, 2, figsize=(12, 7.5), width_ratios=(1.2, 1))
 left.barh(range(len(top)), [gain[column] for column in top], color=BLUE)
-left.set_yticks(range(len(top)), [words(column) for column in top], fontsize=9)
+left.set_yticks(range(len(top)), [words(column) for column in top], fontsize=8)
 right.barh(range(len(of_group)), list(of_group.values()), color=BLUE)
-right.set_yticks(range(len(of_group)), [name.replace("_", " ") for name in of_group])
+right.set_yticks(range(len(of_group)), list(of_group))
 for axes, title in ((left, "the strongest columns"), (right, "by file in features/definitions")):
     axes.set(xlabel="share of the total gain", title=title)
     axes.xaxis.set_major_formatter(PercentFormatter(1, 0))
@@ -126,7 +122,7 @@ notes.say(
     f"({meaning[top[-1]]}), with {gain[top[-1]]:.0%}.",
     gain_by_group=of_group,
 )
-notes.keep(figure, "gain", f"'{first.replace('_', ' ')}' makes {of_group[first]:.0%} of the trees' gain")
+notes.keep(figure, "gain", f"'{first}' makes {of_group[first]:.0%} of the trees' gain")
 
 # %% [markdown]
 # ## Which way it pushes: SHAP
@@ -136,7 +132,7 @@ notes.keep(figure, "gain", f"'{first.replace('_', ' ')}' makes {of_group[first]:
 # of the cart or shopper alone count only where they bend what others say.
 
 # %%
-EACH, REQUESTS = 40, min(120, len(draws))
+EACH, REQUESTS = 30, min(100, len(draws))
 """Candidates of a request, and requests: enough to see the pattern within seconds."""
 picked = []
 for number in range(REQUESTS):
@@ -160,27 +156,11 @@ strength = np.abs(push).mean(axis=0)
 order = np.argsort(strength)[-14:]
 
 
-def swarm(x, bins=80):
-    """Return a height for each point so that points of about the same x stand beside each other."""
-    place = np.clip(((x - x.min()) / max(np.ptp(x), 1e-9) * bins).astype(int), 0, bins)
-    rank = np.zeros(x.size)
-    for one in np.unique(place):
-        here = np.flatnonzero(place == one)
-        rank[rng.permutation(here)] = np.arange(here.size) - (here.size - 1) / 2
-    return 0.38 * rank / max(np.abs(rank).max(), 8)
-
-
-figure, axes = plt.subplots(figsize=(11, 6.4))
+figure, axes = plt.subplots(figsize=(11, 7.6))
 for place, column in enumerate(order):
-    value, x = draws.features[picked, column], push[:, column]
-    known = ~np.isnan(value)
-    shade = np.zeros(x.size)
-    shade[known] = np.argsort(np.argsort(value[known], kind="stable")) / max(1, known.sum() - 1)
-    y = place + swarm(x)
-    axes.scatter(x[~known], y[~known], s=5, color="#BBBBBB", linewidths=0)
-    dots = axes.scatter(x[known], y[known], s=5, c=shade[known], cmap="cividis", vmin=0, vmax=1, linewidths=0)
+    dots = swarm(axes, push[:, column], draws.features[picked, column], place, rng)
 axes.axvline(0, color="black", linewidth=1)
-axes.set_yticks(range(order.size), [words(COLUMNS[column]) for column in order], fontsize=9)
+axes.set_yticks(range(order.size), [words(COLUMNS[column]) for column in order], fontsize=8)
 axes.set_xlabel("push on the trees' score, relative to the request's other candidates (SHAP)")
 bar = figure.colorbar(dots, ax=axes, ticks=[0, 0.5, 1], label="the column's value (grey: unknown)", aspect=40)
 bar.ax.set_yticklabels(["low", "middle", "high"])
@@ -193,13 +173,12 @@ notes.say(
     f"average; high values push {direction}.",
     shap_strongest=[COLUMNS[column] for column in order[::-1]],
 )
-notes.keep(figure, "shap_summary", f"High values of '{words(strongest, 60)}' push {direction}, and most of all")
+notes.keep(figure, "shap_summary", f"{strongest} moves candidates most: high values push {direction}")
 
 # %% [markdown]
 # ## One recommendation in words
 #
-# A product that the trees put first, that really was in the basket, and that the shopper had not bought before, if there
-# is one.
+# A product that the trees put first and that really was in the basket, new to the shopper if there is such a one.
 
 # %%
 by_trees = draws.place(base["trees"])
@@ -218,11 +197,6 @@ relative = contributions[mine] - contributions.mean(axis=0)
 most = np.argsort(-np.abs(relative))[:9]
 
 
-def spoken(value):
-    """Return a feature's value for a person."""
-    return "unknown" if np.isnan(value) else f"{value:.3g}"
-
-
 def typical(column):
     """Return the median of a column over the request's candidates where known."""
     known = features[~np.isnan(features[:, column]), column]
@@ -233,28 +207,21 @@ rest = float(relative.sum() - relative[most].sum())
 steps = [("all other columns", rest)]
 for column in most[::-1]:
     values = f"{spoken(features[mine, column])} (usual candidate: {spoken(typical(column))})"
-    steps.append((f"{words(COLUMNS[column], 64)}\n{values}", float(relative[column])))
-ends = np.cumsum([step for _, step in steps])
-figure, axes = plt.subplots(figsize=(11, 6.4))
-for place, ((_, step), end) in enumerate(zip(steps, ends, strict=True)):
-    axes.barh(place, step, left=end - step, color=BLUE if step > 0 else ORANGE)
-    axes.text(max(end, end - step), place, f" {step:+.2f}", va="center", fontsize=9)
-    axes.plot([end, end], [place, min(place + 1, len(steps) - 1)], color=GREY, linewidth=0.8)
-axes.axvline(0, color="black", linewidth=1)
-axes.axvline(ends[-1], color=GREY, linewidth=1, linestyle="--")
-axes.margins(x=0.08)
-axes.set_yticks(range(len(steps)), [name for name, _ in steps], fontsize=9)
+    name, _, text = words(COLUMNS[column], 64).partition("\n")
+    steps.append((f"{name} = {values}\n{text}", float(relative[column])))
+figure, axes = plt.subplots(figsize=(11, 7))
+waterfall(axes, steps)
 axes.set_xlabel(f"the trees' score above the mean of this request's {rows.stop - rows.start} candidates")
 in_cart = [titles[row] for row in context.cart[:3]]
 more = f" and {context.cart.size - 3} more" if context.cart.size > 3 else ""
 status = "bought before" if known_before[example] else "new to the shopper"
 notes.say(
     f"{titles[product]} ({status}) stands {ordinal(by_trees[example] + 1)} of {rows.stop - rows.start} for a cart of "
-    f"{', '.join(in_cart)}{more}. The shopper reads: '{reason_for(context, product, personal=True)}'. What raises it most "
-    f"is {COLUMNS[most[0]]}: {meaning[COLUMNS[most[0]]]}, here {spoken(features[mine, most[0]])} against "
+    f"{', '.join(in_cart)}{more}. The shopper reads: '{reason_for(context, product, personal=True)}'. What raises it "
+    f"most is {COLUMNS[most[0]]}: {meaning[COLUMNS[most[0]]]}, here {spoken(features[mine, most[0]])} against "
     f"{spoken(typical(most[0]))} for the usual candidate.",
     example_score_above_mean=float(base["trees"][rows][mine] - base["trees"][rows].mean()),
-    example_contributions={name.partition("\n")[0]: step for name, step in steps},
+    example_contributions={name.partition(" = ")[0]: step for name, step in steps},
 )
 notes.keep(
     figure,
@@ -265,33 +232,16 @@ notes.keep(
 # %% [markdown]
 # ## What would be lost: ablation by group
 #
-# The columns of one feature file are shuffled together and the ranking is judged again (permutation importance, Breiman
-# 2001, Machine Learning). They are shuffled among the candidates of the same request, so that everything else about the
-# request stays true; columns that are the same for all candidates are taken from another request. Groups overlap in what
-# they know, so a small loss means that others can stand in, not that the group is empty.
+# The columns of one feature file are shuffled among the candidates of the same request, and the ranking is judged again
+# (`Draws.shuffled`). Groups overlap in what they know, so a small loss means that others can stand in, not that the
+# group is empty.
 
 # %%
-low = np.minimum.reduceat(np.nan_to_num(draws.features, nan=-9e9), draws.start[draws.group > 0], axis=0)
-high = np.maximum.reduceat(np.nan_to_num(draws.features, nan=-9e9), draws.start[draws.group > 0], axis=0)
-of_request = (low == high).all(axis=0)  # the same for all candidates, in every draw
-within = np.lexsort((rng.random(draws.label.size), draws.draw))
-filled = np.flatnonzero(draws.group > 0)
-other_request = draws.start[filled[rng.permutation(filled.size)]][np.searchsorted(filled, draws.draw)]
-
-
-def without(group):
-    """Return the features with one group's columns shuffled."""
-    shuffled = draws.features.copy()
-    for column in (c for c, name in enumerate(COLUMNS) if group_of[name] == group):
-        shuffled[:, column] = draws.features[other_request if of_request[column] else within, column]
-    return shuffled
-
-
 resamples = ShopperBootstrap(draws.shopper, settings.evaluation.bootstrap_samples, settings.windows.seed)
 METRICS = ("ndcg", "hit_rate")
 groups, change = list(dict.fromkeys(group_of.values())), {}
 for group in groups:
-    ablated = without(group)
+    ablated = draws.shuffled([column for column in COLUMNS if group_of[column] == group], rng)
     for ranker, score in SCORERS.items():
         found = draws.accuracy(score(ablated), k)
         differences = np.stack([found[metric] - quality[ranker][metric] for metric in METRICS], axis=1)
@@ -301,23 +251,17 @@ figure, panels = plt.subplots(1, 2, figsize=(11, 5), sharey=True)
 for metric, (axes, name) in enumerate(zip(panels, (f"NDCG@{k}", f"hit rate at {k}"), strict=True)):
     for ranker, colour, marker, shift in (("trees", BLUE, "o", 0.13), ("network", ORANGE, "s", -0.13)):
         found = [change[group, ranker][metric] for group in groups]
-        value = np.array([mean.value for mean in found])
-        error = [value - [mean.low for mean in found], [mean.high for mean in found] - value]
         places = np.arange(len(groups)) + shift
-        axes.errorbar(value, places, xerr=error, fmt=marker, color=colour, capsize=3, label=ranker)
-    axes.axvline(0, color="black", linewidth=1)
+        intervals(axes, found, places=places, colour=colour, marker=marker, label=ranker)
     axes.set(xlabel=f"change in {name} (95 % interval over shoppers)")
-    axes.grid(axis="x")
-panels[0].set_yticks(range(len(groups)), [group.replace("_", " ") for group in groups])
+panels[0].set_yticks(range(len(groups)), groups)
 figure.legend(*panels[0].get_legend_handles_labels(), loc="outside lower center", ncols=2)
 worst = {ranker: min(groups, key=lambda group: change[group, ranker].value[0]) for ranker in SCORERS}
 lost = {ranker: -change[group, ranker].value[0] / quality[ranker]["ndcg"].mean() for ranker, group in worst.items()}
 notes.say(
-    "Shuffled, "
-    + " and ".join(
-        f"'{group}' costs the {ranker} {lost[ranker]:.0%} of its NDCG@{k}" for ranker, group in worst.items()
-    )
-    + ": no other group costs that ranker more.",
+    f"Shuffled within a request, the group that costs most NDCG@{k} is "
+    + " and ".join(f"'{group}' for the {ranker} ({lost[ranker]:.0%} lost)" for ranker, group in worst.items())
+    + ".",
     ablation={
         ranker: {
             group: {
@@ -329,11 +273,11 @@ notes.say(
         for ranker in SCORERS
     },
 )
-names = {ranker: group.replace("_", " ") for ranker, group in worst.items()}
+named = " and ".join(f"'{group}'" for group in dict.fromkeys(worst.values()))
 notes.keep(
     figure,
     "ablation",
-    f"Most is lost without '{names['trees']}' (trees) and '{names['network']}' (network): shuffled groups of features",
+    f"Shuffled among a request's candidates, {named} is missed most by {' and '.join(worst)}",
 )
 
 # %% [markdown]
@@ -348,16 +292,19 @@ for number, context in enumerate(draws.contexts):
     rows_shown, _ = recommender.rank(context, k, "model")
     said[number, : rows_shown.size] = recommender.probability(context, rows_shown)
     taken[number, : rows_shown.size] = rows_shown == draws.hidden[number]
-here = calibration(said, taken, bins=10)
+here = calibration(said, taken, bins=8)
 judged = (read_json(settings.work.reports / "evaluation.json") or {}).get("variants", {}).get("loo", {})
 curves = {f"held-back shoppers ({here.pairs:,} shown)": (here.predicted, here.observed)}
 if on_test := judged.get("calibration", {}).get("model"):
     points = np.array([(point["predicted"], point["observed"]) for point in on_test["curve"]]).T
     curves[f"test window ({on_test['pairs']:,} shown)"] = tuple(points)
-figure, axes = plt.subplots(figsize=(6.4, 5.6))
+figure, axes = plt.subplots(figsize=(7, 6))
+spread = 1.96 * np.sqrt(here.observed * (1 - here.observed) / here.count)
+axes.errorbar(here.predicted, here.observed, yerr=spread, fmt="none", color=BLUE, capsize=3, label="95 % interval")
 for (name, (predicted, observed)), colour, marker in zip(curves.items(), (BLUE, ORANGE), "os", strict=False):
     axes.plot(predicted, observed, marker=marker, color=colour, label=name)
 end = max(*axes.get_xlim(), *axes.get_ylim())
+
 axes.plot([0, end], [0, end], color="black", linewidth=1, linestyle="--", label="as promised")
 axes.set(xlim=(0, end), ylim=(0, end), xlabel="predicted probability", ylabel="share taken", aspect="equal")
 axes.xaxis.set_major_formatter(PercentFormatter(1, 0))
@@ -365,8 +312,8 @@ axes.yaxis.set_major_formatter(PercentFormatter(1, 0))
 axes.grid()
 axes.legend(loc="upper left")
 notes.say(
-    f"Shown products were promised {np.nanmean(said):.1%} on average and {taken.sum() / here.pairs:.1%} were taken; the "
-    f"mean distance from the promise is {here.error:.2%} (expected calibration error).",
+    f"Shown products were promised {np.nanmean(said):.1%} on average and {taken.sum() / here.pairs:.1%} were taken; "
+    f"the mean distance from the promise is {here.error:.2%} (expected calibration error).",
     calibration_error=here.error,
     promised=float(np.nanmean(said)),
     taken=float(taken.sum() / here.pairs),
@@ -385,28 +332,19 @@ KINDS = (f"in the list of {k}", f"ranked {k + 1} to {3 * k}", "ranked lower", "n
 kind = np.select([(place >= 0) & (place < k), (place >= k) & (place < 3 * k), place >= 0, ~never], [0, 1, 2, 3], 4)
 parts = {"all": np.ones(len(draws), dtype=bool), "bought before": known_before, "new to the shopper": ~known_before}
 parts = {name: chosen for name, chosen in parts.items() if chosen.any()}
-shares = {name: np.bincount(kind[chosen], minlength=len(KINDS)) / chosen.sum() for name, chosen in parts.items()}
+outcome = {name: np.bincount(kind[chosen], minlength=len(KINDS)) / chosen.sum() for name, chosen in parts.items()}
 figure, axes = plt.subplots(figsize=(11, 3.6))
-shades, left = plt.get_cmap("cividis")(np.linspace(0, 0.95, len(KINDS))), np.zeros(len(parts))
-for number, name in enumerate(KINDS):
-    width = np.array([share[number] for share in shares.values()])
-    axes.barh(range(len(parts)), width, left=left, color=shades[number], label=name)
-    for row, (start, share) in enumerate(zip(left, width, strict=True)):
-        if share > 0.035:
-            ink = "white" if number < 3 else "black"
-            axes.text(start + share / 2, row, f"{share:.0%}", ha="center", va="center", color=ink)
-    left += width
-axes.set_yticks(range(len(parts)), [f"{name}\n({int(chosen.sum()):,} baskets)" for name, chosen in parts.items()])
-axes.invert_yaxis()
-axes.set(xlabel="share of hidden products", xlim=(0, 1))
+labels = {f"{name}\n({int(chosen.sum()):,} baskets)": outcome[name] for name, chosen in parts.items()}
+shares(axes, labels, KINDS)
+axes.set_xlabel("share of hidden products")
 axes.xaxis.set_major_formatter(PercentFormatter(1, 0))
 figure.legend(loc="outside lower center", ncols=len(KINDS))
-missed = 1 - shares["all"][0]
-unreached = float(shares["all"][3:].sum() / missed) if missed else 0.0
+missed = 1 - outcome["all"][0]
+unreached = float(outcome["all"][3:].sum() / missed) if missed else 0.0
 notes.say(
-    f"{missed:.0%} of hidden products are not in the list of {k}; {unreached:.0%} of these are no candidate at all, which "
-    "no ranking can mend: there, better candidates help; for the rest, better scores.",
-    outcome={name: dict(zip(KINDS, share.tolist(), strict=True)) for name, share in shares.items()},
+    f"{missed:.0%} of hidden products are not in the list of {k}; {unreached:.0%} of these are no candidate at all, "
+    "which no ranking can mend: there, better candidates help; for the rest, better scores.",
+    outcome={name: dict(zip(KINDS, share.tolist(), strict=True)) for name, share in outcome.items()},
 )
 notes.keep(
     figure, "why_missed", f"{missed:.0%} are missed; for {unreached:.0%} of the misses the product is no candidate"
@@ -456,7 +394,7 @@ nearest = np.argsort(-likeness, axis=1)[:, :4]
 same = float((department[nearest[:, 0]] == department).mean())
 chance = float(((np.bincount(department) / department.size) ** 2).sum())
 
-figure, axes = plt.subplots(figsize=(10.5, 7))
+figure, axes = plt.subplots(figsize=(11.5, 6.6))
 rest = ~np.isin(department, largest)
 axes.scatter(*spot[rest].T, s=12, color="#CCCCCC", label="others")
 for one, colour, marker in zip(largest, COLOURS, "os^DvPXd", strict=False):
@@ -464,19 +402,20 @@ for one, colour, marker in zip(largest, COLOURS, "os^DvPXd", strict=False):
     if chosen.any():
         axes.scatter(*spot[chosen].T, s=14, color=colour, marker=marker, alpha=0.75, linewidths=0, label=names[one])
 anchors = [int(np.flatnonzero(department == one)[0]) for one in largest[:5] if (department == one).any()]
-for anchor in anchors:
-    axes.annotate(short(titles[popular[anchor]], 28), spot[anchor], xytext=(10, 10), textcoords="offset points",
-                  fontsize=9, bbox={"boxstyle": "round", "fc": "white", "ec": GREY},
-                  arrowprops={"arrowstyle": "-", "color": GREY})  # fmt: skip
+for number, anchor in enumerate(anchors, 1):
+    badge = {"boxstyle": "circle,pad=0.25", "fc": "white", "ec": "black"}
+    name, near = (short(titles[popular[one]], 30) for one in (anchor, nearest[anchor, 0]))
+    axes.text(*spot[anchor], str(number), fontsize=9, fontweight="bold", ha="center", va="center", bbox=badge)
+    axes.plot([], [], " ", label=f"\n{number} {name}\n   nearest: {near}")
 axes.set(xlabel="first principal component", ylabel="second principal component")
-figure.legend(loc="outside right upper", markerscale=1.6)
+figure.legend(loc="outside right upper", markerscale=1.6, fontsize=9)
 for anchor in anchors:
     alike = ", ".join(f"{titles[popular[other]]} ({likeness[anchor, other]:.2f})" for other in nearest[anchor])
     print(f"Near {titles[popular[anchor]]}: {alike}")
 notes.say(
     f"Of the {popular.size:,} most popular products, {same:.0%} have their nearest neighbour in the same department "
-    f"({chance:.0%} by chance), though vectors know of baskets only. The two directions of the map hold {explained:.0%} of "
-    "the differences: neighbours on it are hints, distances in words above are the full ones.",
+    f"({chance:.0%} by chance), though vectors learn from baskets and lean on the category only where orders are few. "
+    f"The two directions of the map hold {explained:.0%} of the differences: trust the neighbours in words more.",
     nearest_in_department=same,
     by_chance=chance,
     explained=explained,

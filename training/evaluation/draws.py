@@ -6,7 +6,7 @@ package, they lie before its cutoff, so that looking at them again and again use
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING
@@ -63,7 +63,8 @@ class Draws:
     @cached_property
     def label(self) -> NDArray[np.bool_]:
         """bool[rows], whether the candidate is the hidden product."""
-        return self.candidates == self.hidden[self.draw]
+        label: NDArray[np.bool_] = self.candidates == self.hidden[self.draw]
+        return label
 
     def rows(self, draw: int) -> slice:
         """Return where the rows of one draw lie."""
@@ -91,6 +92,23 @@ class Draws:
         """
         hit = self.place(scores)[:, None] == np.arange(k)
         return accuracy(hit, np.ones(len(self), dtype=np.int64), k)
+
+    def shuffled(self, columns: Collection[str], rng: np.random.Generator) -> NDArray[np.float32]:
+        """Return the features with some columns shuffled together, to see what a ranker loses without them.
+
+        They are shuffled among the candidates of the same draw, so that everything else about it stays true. Columns
+        that are equal for all candidates of every draw are taken from another draw, the same for all its candidates.
+
+        Source: permutation importance, Breiman 2001 (Machine Learning).
+        """
+        features, filled = self.features.copy(), np.flatnonzero(self.group > 0)
+        within = np.lexsort((rng.random(self.label.size), self.draw))
+        another = self.start[rng.permutation(filled)][np.searchsorted(filled, self.draw)]
+        for place in (place for place, name in enumerate(self.columns) if name in columns):
+            values = self.features[:, place]
+            constant = np.array_equal(values, values[self.start[self.draw]], equal_nan=True)
+            features[:, place] = values[another if constant else within]
+        return features
 
 
 def held_back_draws(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -84,3 +86,25 @@ def test_rows_are_the_candidates_features_in_the_named_columns(draws: Draws) -> 
     fresh = assemble(draws.contexts[3], draws.candidates[rows], FEATURES)
     assert np.array_equal(draws.features[rows], fresh, equal_nan=True)
     assert draws.label.sum() == (draws.place(np.zeros(draws.label.size)) >= 0).sum()
+
+
+@given(st.integers(0, 999))
+def test_shuffling_keeps_columns_together_and_candidates_within_their_draw(seed: int) -> None:
+    draws, own = made([[0, 1, 2], [], [3, 4, 5, 6], [7, 8]], [0, 0, 0, 0])
+    draws = replace(draws, features=np.stack([own, -own, own], axis=1).astype(np.float32), columns=("a", "b", "c"))
+    found = draws.shuffled({"a", "b"}, np.random.default_rng(seed))
+    assert np.array_equal(found[:, 2], own)
+    assert np.array_equal(found[:, 1], -found[:, 0])
+    for number in range(len(draws)):
+        assert sorted(found[draws.rows(number), 0]) == own[draws.rows(number)].tolist()
+
+
+@given(st.integers(0, 999))
+def test_shuffling_gives_a_draw_the_cart_of_another_whole(seed: int) -> None:
+    draws, _ = made([[0, 1, 2], [], [3, 4, 5, 6], [7, 8]], [0, 0, 0, 0])
+    cart = np.array([5.0, -1.0, np.nan, 7.0], dtype=np.float32)[draws.draw]
+    draws = replace(draws, features=cart[:, None], columns=("cart",))
+    found = draws.shuffled({"cart"}, np.random.default_rng(seed))[:, 0]
+    given_to = [np.unique(found[draws.rows(number)], equal_nan=True).tolist() for number in (0, 2, 3)]
+    assert [len(values) for values in given_to] == [1, 1, 1]
+    assert sorted(str(value) for values in given_to for value in values) == ["5.0", "7.0", "nan"]
