@@ -63,8 +63,8 @@ def part_of_week(moments):
 past, leaf = history.before(fold.start), history.catalogue.levels.leaf
 bought = np.zeros((int(leaf.max()) + 1, 3 * PARTS))
 np.add.at(bought, (leaf[past.product], part_of_week(past.at)[past.line_order]), 1)
-usual = bought.sum(axis=0) / bought.sum()
-lift = (bought + PRIOR * usual) / (bought.sum(axis=1, keepdims=True) + PRIOR) / np.maximum(usual, 1e-9)
+usual = (bought.sum(axis=0) + 1) / (bought.sum() + bought.shape[1])  # never 0, though a shop may be closed
+lift = (bought + PRIOR * usual) / (bought.sum(axis=1, keepdims=True) + PRIOR) / usual
 
 leaf_name = np.array([path.split(SEPARATOR)[-1] for path in np.unique(history.catalogue.categories)])
 frequent = np.argsort(-bought.sum(axis=1))[:150]
@@ -72,14 +72,16 @@ telling = frequent[np.argsort(-np.abs(np.log(lift[frequent])) @ usual)[:12]]
 figure, axes = plt.subplots(figsize=(11, 5))
 size = max(0.5, float(np.abs(np.log2(lift[telling][:, usual > 0.01])).max()))
 shown = np.where(usual > 0.01, np.log2(lift[telling]), np.nan)
-image = axes.imshow(shown, cmap="PuOr_r", vmin=-size, vmax=size, aspect="auto")
+image = axes.imshow(
+    shown, cmap=plt.get_cmap("PuOr_r").with_extremes(bad="#DDDDDD"), vmin=-size, vmax=size, aspect="auto"
+)
 axes.set_yticks(range(telling.size), [short(name, 30) for name in leaf_name[telling]])
 hours = [f"{first}–{first + HOURS}" for first in range(0, 24, HOURS)]
 axes.set_xticks(range(3 * PARTS), hours * 3, fontsize=8, rotation=60)
 for day, name in enumerate(("Monday to Friday", "Saturday", "Sunday")):
     axes.text((day + 0.5) * PARTS - 0.5, -0.7, name, ha="center")
     axes.axvline(day * PARTS - 0.5, color="white", linewidth=3)
-axes.set_xlabel("hour of the day (white: under 1 % of all lines)")
+axes.set_xlabel("hour of the day (grey: under 1 % of all lines)")
 axes.spines[:].set_visible(False)
 bar = figure.colorbar(image, ax=axes, label="bought as often as usual ×")
 bar.ax.yaxis.set_major_formatter(lambda power, _: f"{2**power:.2g}")
@@ -97,7 +99,8 @@ notes.keep(figure, "idea", f"Categories have their hours, but most lines stand o
 # ## 2. Say it as a feature
 #
 # The contract of `features/definitions/base.py`: columns with their meaning, what is read, and a pure function of
-# (context, candidates). `PLACEBO` knows nothing at all; what it seems to be worth is what chance alone can do here.
+# (context, candidates). `PLACEBO` has as many columns and knows nothing at all: another column makes other trees, and
+# other trees rank a little better or worse by luck. An idea has to beat that luck, too.
 
 
 # %%
@@ -117,43 +120,43 @@ IDEA = Feature(
     compute=_compute,
 )
 PLACEBO = Feature(
-    columns={"placebo": "a random number"},
+    columns={f"placebo_{name}": "a random number" for name in IDEA.columns},
     reads=frozenset({"now"}),
-    compute=lambda context, candidates: (np.random.default_rng(int(context.now)).random(candidates.size),),
+    compute=lambda context, rows: np.random.default_rng(int(context.now)).random((len(IDEA.columns), rows.size)),
 )
-KNOWN = next(feature for feature in FEATURES if "repeat_rate" in feature.columns)
 
 # %% [markdown]
 # ## 3. Train with and without, on the same draws
 #
-# Each seed holds back other shoppers, and hides other products to learn from. All arms of a seed see the same rows; only
+# Each seed holds back other shoppers and hides other products to learn from. All arms of a seed see the same rows; only
 # their columns differ. The trees grow to a fixed number, so the shoppers they are judged on steer nothing. Taking away
-# a feature that is known to matter (`repeat`) shows whether this set-up would notice at all.
+# the feature with the largest gain shows whether this set-up would notice at all.
 
 # %%
 BASE = columns_of(FEATURES)
-ARMS = {
-    "with the idea": (*BASE, *IDEA.columns),
-    "with a placebo": (*BASE, *PLACEBO.columns),
-    "without 'repeat'": tuple(column for column in BASE if column not in KNOWN.columns),
-}
+AS_IS, IDEAS, CHANCE, KNOWN = "as it is", "with the idea", "with a placebo", "without the strongest"
 METRICS, k = ("ndcg", "hit_rate"), settings.evaluation.k
 TRIED = (*FEATURES, IDEA, PLACEBO)
 trees = min(100, settings.training.trees)
 matrix_at = cache(partial(product_matrix, settings, store, history))
 
 
-def judged(training, split, draws, columns):
-    """Return float64[draws, metrics] of trees that know only `columns`."""
+def fitted(training, split, columns):
+    """Return trees that know only `columns`."""
     kept = [columns_of(TRIED).index(column) for column in columns]
     learn, held_back = (replace(part, features=part.features[:, kept]) for part in (split.learn, split.held_back))
-    booster, _ = fit_gbm(Split(learn, held_back), training, SilentProgress(), columns)
+    return fit_gbm(Split(learn, held_back), training, SilentProgress(), columns)[0]
+
+
+def judged(booster, draws):
+    """Return float64[draws, metrics] of trees, all that were grown."""
+    kept = [draws.columns.index(column) for column in booster.feature_name()]
     scores = np.asarray(booster.predict(draws.features[:, kept], num_iteration=booster.current_iteration()))
     found = draws.accuracy(scores, k)
     return np.stack([found[metric] for metric in METRICS], axis=1)
 
 
-difference, shoppers, without = {arm: [] for arm in ARMS}, [], []
+result, shoppers, known = {}, [], None
 for seed in range(SEEDS):
     training = settings.training.model_copy(
         update={"seed": seed, "max_baskets": BASKETS, "trees": trees, "early_stopping_rounds": trees}
@@ -161,13 +164,22 @@ for seed in range(SEEDS):
     ours = settings.model_copy(update={"training": training})
     split = build_examples(ours, store, history, [fold], lambda _: None, features=TRIED, matrix_at=matrix_at)
     draws = held_back_draws(ours, store, history, fold, matrix_at(fold.start), limit=BASKETS // 2, features=TRIED)
-    plain = judged(training, split, draws, BASE)
-    without.append(plain)
     shoppers.append(draws.shopper)
-    for arm, columns in ARMS.items():
-        difference[arm].append(judged(training, split, draws, columns) - plain)
-    gain = difference["with the idea"][-1].mean(axis=0)
-    print(f"seed {seed}: NDCG@{k} without {plain[:, 0].mean():.4f}, with the idea {gain[0]:+.4f}", flush=True)
+    plain = fitted(training, split, BASE)
+    if known is None:
+        gain = dict(zip(BASE, plain.feature_importance("gain"), strict=True))
+        known = max(FEATURES, key=lambda feature: sum(gain[column] for column in feature.columns))
+    arms = {
+        IDEAS: (*BASE, *IDEA.columns),
+        CHANCE: (*BASE, *PLACEBO.columns),
+        KNOWN: tuple(column for column in BASE if column not in known.columns),
+    }
+    result.setdefault(AS_IS, []).append(judged(plain, draws))
+    for arm, columns in arms.items():
+        result.setdefault(arm, []).append(judged(fitted(training, split, columns), draws))
+    print(
+        f"seed {seed}, NDCG@{k}:", {arm: round(float(of_seed[-1][:, 0].mean()), 4) for arm, of_seed in result.items()}
+    )
 
 # %% [markdown]
 # ## 4. Read the difference
@@ -176,72 +188,74 @@ for seed in range(SEEDS):
 # draws, over all seeds, as one (`training/evaluation/significance.py`).
 
 # %%
-who, draws_judged = np.concatenate(shoppers), sum(map(len, shoppers))
-pooled = ShopperBootstrap(who, settings.evaluation.bootstrap_samples, settings.windows.seed)
-found, p = {}, {}
-for arm, parts in difference.items():
-    values = np.concatenate(parts)
-    found[arm] = pooled.ratios(values, np.ones_like(values))
-    p[arm] = sign_flip_p(values, who, settings.windows.seed)
-by_seed = []
-for seed, (values, of) in enumerate(zip(difference["with the idea"], shoppers, strict=True)):
-    one = ShopperBootstrap(of, settings.evaluation.bootstrap_samples, seed)
-    by_seed.append(one.ratios(values, np.ones_like(values)))
-base = float(np.concatenate(without)[:, 0].mean())
-worth, sure = found["with the idea"][0], p["with the idea"][0]
-halfwidth = (worth.high - worth.low) / 2
-known, chance = found["without 'repeat'"][0], found["with a placebo"][0]
-noticed = known.high < 0
-if worth.low > 0:
-    verdict = "Worth it: the gain is larger than chance explains"
+who, name_of_known = np.concatenate(shoppers), known.compute.__module__.rpartition(".")[2]
+
+
+def difference(arm, other, seeds=slice(None)):
+    """Return each metric's mean difference between two arms with its interval, and its p-value."""
+    of = np.concatenate(shoppers[seeds])
+    values = np.concatenate(result[arm][seeds]) - np.concatenate(result[other][seeds])
+    resamples = ShopperBootstrap(of, settings.evaluation.bootstrap_samples, settings.windows.seed)
+    return resamples.ratios(values, np.ones_like(values)), sign_flip_p(values, of, settings.windows.seed)
+
+
+PAIRS = {
+    "idea, against the ranker as it is": (IDEAS, AS_IS),
+    "idea, against the placebo": (IDEAS, CHANCE),
+    "placebo, against the ranker as it is": (CHANCE, AS_IS),
+    f"ranker without '{name_of_known}'": (KNOWN, AS_IS),
+}
+found = {name: difference(*pair) for name, pair in PAIRS.items()}
+worth, beyond, chance, less = (estimates[0] for estimates, _ in found.values())
+base = float(np.concatenate(result[AS_IS])[:, 0].mean())
+if min(worth.low, beyond.low) > 0:
+    verdict = "Worth it: it beats the ranker as it is and a placebo"
 elif worth.high < 0:
     verdict = "Not worth it: it makes the ranking worse"
 else:
     verdict = "Not shown to be worth it"
 target = 0.02 * base
-needed = int(np.ceil(draws_judged * (halfwidth / target) ** 2))
+needed = int(np.ceil(who.size * ((beyond.high - beyond.low) / 2 / target) ** 2))
+
+
+def told(mean):
+    """Return a difference and its interval in words."""
+    return f"{mean.value:+.4f} (95 % interval {mean.low:+.4f} to {mean.high:+.4f})"
+
+
 notes.say(
-    f"{verdict}: NDCG@{k} changes by {worth.value:+.4f} (95 % interval {worth.low:+.4f} to {worth.high:+.4f}, "
-    f"p = {sure:.3f}) from {base:.4f}, over {draws_judged:,} draws of {np.unique(who).size:,} shoppers, "
-    f"{SEEDS} seeds.",
+    f"{verdict}. The idea changes NDCG@{k} by {told(worth)} from {base:.4f}, and by {told(beyond)} against a placebo, "
+    f"over {who.size:,} draws of {np.unique(who).size:,} shoppers and {SEEDS} seeds.",
     verdict=verdict,
     base=base,
-    draws=draws_judged,
-    arms={
-        arm: {metric: {**vars(estimates[n]), "p": float(p[arm][n])} for n, metric in enumerate(METRICS)}
-        for arm, estimates in found.items()
+    draws=who.size,
+    differences={
+        name: {metric: {**vars(estimates[n]), "p": float(p[n])} for n, metric in enumerate(METRICS)}
+        for name, (estimates, p) in found.items()
     },
 )
 notes.say(
-    f"For scale: taking 'repeat' away changes it by {known.value:+.4f}, which this set-up "
-    f"{'notices' if noticed else 'does not notice'}, and a placebo by {chance.value:+.4f}. To tell a "
-    f"gain of 2 % ({target:.4f}) from none takes about {needed:,} draws.",
+    f"For scale: a placebo changes it by {told(chance)}, and taking '{name_of_known}' away by {told(less)}, which this "
+    f"set-up {'notices' if less.high < 0 else 'does not notice'}. To tell a gain of 2 % ({target:.4f}) from none takes "
+    f"about {needed:,} draws: raise NOTEBOOK_BASKETS and NOTEBOOK_SEEDS.",
     needed_draws=needed,
-    notices_a_known_feature=bool(noticed),
+    known=name_of_known,
 )
 
 # %%
-ROWS = [
-    ("with the idea", "with the idea, all seeds", BLUE, [found["with the idea"]]),
-    ("seeds", "with the idea, one seed", COLOURS[5], by_seed),
-    ("with a placebo", "with a placebo", GREY, [found["with a placebo"]]),
-    ("without 'repeat'", "without 'repeat'", ORANGE, [found["without 'repeat'"]]),
-]
-figure, panels = plt.subplots(1, 2, figsize=(11, 1.8 + 0.45 * (3 + SEEDS)), sharey=True)
+rows = {name: estimates for name, (estimates, _) in found.items()}
+first, *others = rows.items()
+of_seeds = {f"   seed {seed} alone": difference(IDEAS, AS_IS, slice(seed, seed + 1))[0] for seed in range(SEEDS)}
+rows = dict([first, *of_seeds.items(), *others])
+colours = [BLUE, *[COLOURS[5]] * SEEDS, BLUE, GREY, ORANGE]
+figure, panels = plt.subplots(1, 2, figsize=(11, 2 + 0.42 * len(rows)), sharey=True)
 for metric, (axes, name) in enumerate(zip(panels, (f"NDCG@{k}", f"hit rate at {k}"), strict=True)):
-    names, height = [], 0
-    for _, name_of_row, colour, estimates in ROWS:
-        places = height - np.arange(len(estimates), dtype=np.float64)
-        intervals(axes, [one[metric] for one in estimates], places=places, colour=colour, marker="o", label=name_of_row)
-        names += [name_of_row] * len(estimates)
-        height -= len(estimates)
-    axes.set_yticks(-np.arange(len(names)), names)
-    axes.set_xlabel(f"change in {name} against the ranker as it is\n(95 % interval over shoppers)")
-notes.keep(
-    figure,
-    "worth",
-    f"{verdict} (NDCG@{k} {worth.value:+.4f}, 95 % {worth.low:+.4f} to {worth.high:+.4f}, {draws_judged:,} draws)",
-)
+    for place, (estimates, colour) in enumerate(zip(rows.values(), colours, strict=True)):
+        intervals(axes, [estimates[metric]], places=np.array([-place]), colour=colour, marker="o", label="")
+    axes.set_xlabel(f"change in {name} (95 % interval over shoppers)")
+    axes.locator_params(axis="x", nbins=6)
+panels[0].set_yticks(-np.arange(len(rows)), list(rows))
+notes.keep(figure, "worth", f"{verdict}: NDCG@{k} {worth.value:+.4f}, placebo {chance.value:+.4f} ({who.size:,} draws)")
 print("Pictures:", notes.folder)
 
 # %% [markdown]
