@@ -171,7 +171,7 @@ notes.say(
 notes.keep(
     figure,
     "repurchase_hazard",
-    f"Each category has its own rhythm; gaps of whole weeks (grey) are {more} than those two days off",
+    f"Each category has its own rhythm; gaps of whole weeks (grey) are {more}",
 )
 
 # %% [markdown]
@@ -301,7 +301,7 @@ right.invert_yaxis()
 right.grid(axis="x")
 right.set(xlabel="share of lines with a discount", xlim=(0, None), title="largest departments first")
 right.xaxis.set_major_formatter(PercentFormatter(1, 0))
-right.legend()
+figure.legend(*right.get_legend_handles_labels(), loc="outside lower right", ncols=2)
 notes.say(
     f"{discount_share:.0%} of lines carry a discount, typically {depth_median:.0%} off; {by_kind['first time']:.0%} of "
     f"first-time purchases and {by_kind['repeat']:.0%} of repeats. The more of them are "
