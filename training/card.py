@@ -31,6 +31,7 @@ SHARES = {"coverage": ".2%"}
 
 GROUPINGS = {
     "repeat": "hidden product, to the shopper",
+    "repeat_at_cutoff": "the same as of the model's cutoff",
     "cart_size": "products in the cart",
     "history_length": "orders before",
     "segment": "segment of the shopper",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from configs import Settings
 from features.context import Context, ProductMatrix
 from features.cooccurrence import cooccurrences
-from features.definitions import COLUMNS, assemble
+from features.definitions import FEATURES, Feature, assemble, columns_of
 from features.history import History
 from features.shopper import ShopperState
 from features.store import product_stats_at, shopper_states
@@ -25,10 +25,6 @@ from training.protocol import Case, make_cases
 
 if TYPE_CHECKING:
     from feast import FeatureStore
-
-
-ENCODER_SHARE = 0.5
-"""About how much of the time goes into the encoder's first fit."""
 
 
 def product_matrix(settings: Settings, store: FeatureStore, history: History, as_of: int) -> ProductMatrix:
@@ -45,6 +41,31 @@ def product_matrices(
         yield ProductMatrix(history.catalogue, stats, together, settings.features)
 
 
+def sides_over_time(
+    settings: Settings,
+    store: FeatureStore,
+    history: History,
+    moments: Sequence[int],
+    *,
+    encoder: EncoderFit,
+    tell: Callable[[float], None],
+) -> Iterator[ProductMatrix]:
+    """Yield the product side with its encoder as known just before each of the ascending `moments`.
+
+    Args:
+        settings, store, history: as of `product_matrices`.
+        encoder: has seen no order yet; it learns along.
+        tell: hears the finished share of the first fit, which takes most of the time.
+    """
+    for place, matrix in enumerate(product_matrices(settings, store, history, moments)):
+        hears = tell if place == 0 else _to_nobody
+        yield replace(matrix, encoder=encoder.until(matrix, moments[place], hears))
+
+
+def _to_nobody(_: float) -> None:
+    pass
+
+
 def states_of(settings: Settings, store: FeatureStore, history: History, cases: Sequence[Case]) -> list[ShopperState]:
     """Return each case's shopper state at the case's moment, from the feature store."""
     shoppers = [history.shopper_ids[history.shopper[case.order]] for case in cases]
@@ -57,10 +78,11 @@ def build_examples(
     history: History,
     windows: Sequence[Window],
     *,
-    encoder: EncoderFit,
-    progress: Callable[[str, float], None],
-) -> tuple[Split, ProductMatrix]:
-    """Return the examples of all training folds, and the product side as known just after the last fold.
+    sides: Iterable[ProductMatrix],
+    progress: Callable[[float], None],
+    features: Sequence[Feature] = FEATURES,
+) -> Split:
+    """Return the examples of all training folds.
 
     A basket to learn from is drawn several times: once with a share of it hidden, as carts early in the shopping
     trip are, and with single products hidden, as carts at checkout are; of its candidates that were not hidden a
@@ -69,48 +91,28 @@ def build_examples(
     Args:
         settings: windows, features, candidates, training.
         store: an open feature store. history: all orders. windows: the folds' target windows.
-        encoder: has seen no order yet; it learns along, each fold being scored by what it was at the fold's start.
-        progress: told what is going on, and the finished share.
+        sides: the product side as known just before each window, in their order; more of them are left alone.
+        progress: told the finished share.
+        features: what the columns are; the ranker's own unless an idea is tried.
     """
     shopper_held_back = held_back_shoppers(history, settings)
     limit = -(-settings.training.max_baskets // len(windows))
-    learn, held_back = _Pile(), _Pile()
-    moments = [*(window.start for window in windows), windows[-1].end]
-    matrices = _with_encoder(product_matrices(settings, store, history, moments), moments, encoder, progress)
-    for fold, (window, matrix) in enumerate(zip(windows, matrices, strict=False)):
-        at = ENCODER_SHARE + (1 - ENCODER_SHARE) * fold / len(windows)
+    width = len(columns_of(features))
+    learn, held_back = _Pile(width), _Pile(width)
+    for fold, (window, matrix) in enumerate(zip(windows, sides, strict=False)):
         cases = _sample(_fold_cases(settings, history, window), limit, settings.training.seed)
         states = states_of(settings, store, history, cases)
         apart = shopper_held_back[history.shopper[[case.order for case in cases]]]
-        draw = _Fold(settings, matrix, cases, states, apart).draw
+        draw = _Fold(settings, matrix, cases, states, apart, features).draw
         chunks = chunks_of(len(cases))
         for done, (to_learn, to_hold_back) in enumerate(map_forked(draw, chunks, settings.training.workers), 1):
             learn.take(to_learn)
             held_back.take(to_hold_back)
-            progress("building examples", at + (1 - ENCODER_SHARE) * done / len(chunks) / len(windows))
+            progress((fold + done / len(chunks)) / len(windows))
         give_memory_back()
-    del matrix, cases, states, draw  # and with the last matrix go the pair counts, before stacking takes its memory
-    (after,) = matrices
     split = Split(learn.stack(), held_back.stack())
     give_memory_back()
-    return split, after
-
-
-def _with_encoder(
-    matrices: Iterator[ProductMatrix],
-    moments: Sequence[int],
-    encoder: EncoderFit,
-    progress: Callable[[str, float], None],
-) -> Iterator[ProductMatrix]:
-    share = 0.0
-    for matrix, moment in zip(matrices, moments, strict=True):
-        known = share  # the first fit takes most of the time, later ones go on from it
-
-        def tell(done: float, known: float = known) -> None:
-            progress("training the encoder", max(known, ENCODER_SHARE * done))
-
-        yield replace(matrix, encoder=encoder.until(matrix, moment, tell))
-        share += (1 - ENCODER_SHARE) / len(moments) + (ENCODER_SHARE if not share else 0.0)
+    return split
 
 
 def held_back_shoppers(history: History, settings: Settings) -> NDArray[np.bool_]:
@@ -124,8 +126,9 @@ def held_back_shoppers(history: History, settings: Settings) -> NDArray[np.bool_
 
 @dataclass
 class _Pile:
-    """Examples that are being collected, piece by piece; `tried` counts the draws made."""
+    """Examples of `width` columns that are being collected, piece by piece; `tried` counts the draws made."""
 
+    width: int
     parts: list[Examples] = field(default_factory=list)
     tried: int = 0
 
@@ -141,7 +144,7 @@ class _Pile:
     def stack(self) -> Examples:
         """Return everything as one, emptying the pile, so that memory does not hold it twice."""
         rows = sum(part.label.size for part in self.parts)
-        features, label = np.empty((rows, len(COLUMNS)), dtype=np.float32), np.empty(rows, dtype=np.int8)
+        features, label = np.empty((rows, self.width), dtype=np.float32), np.empty(rows, dtype=np.int8)
         group = np.concatenate([np.empty(0, dtype=np.int32), *(part.group for part in self.parts)])
         start = 0
         self.parts.reverse()
@@ -153,7 +156,7 @@ class _Pile:
 
     def stacked(self) -> _Pile:
         """Return a pile with one piece: large arrays travel and are freed at less cost than many small ones."""
-        return _Pile([self.stack()], self.tried)
+        return _Pile(self.width, [self.stack()], self.tried)
 
 
 @dataclass(frozen=True)
@@ -165,10 +168,12 @@ class _Fold:
     cases: Sequence[Case]
     states: Sequence[ShopperState]
     held_back: NDArray[np.bool_]
+    features: Sequence[Feature]
 
     def draw(self, numbers: range) -> tuple[_Pile, _Pile]:
         """Return the draws of the cases so numbered: those to learn from, those held back."""
-        learn, held_back = _Pile(), _Pile()
+        width = len(columns_of(self.features))
+        learn, held_back = _Pile(width), _Pile(width)
         for number in numbers:
             case = self.cases[number]
             apart = bool(self.held_back[number])
@@ -182,7 +187,7 @@ class _Fold:
                 label = np.isin(candidates, hidden)
                 if label.any() or (apart and label.size):
                     kept = label | (rng.random(label.size) < share)
-                    pile.add(assemble(context, candidates[kept]), label[kept])
+                    pile.add(assemble(context, candidates[kept], self.features), label[kept])
         return learn.stacked(), held_back.stacked()
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import lightgbm as lgb
@@ -16,19 +17,22 @@ BINS = 127
 """Most groups that a column's values are told apart by."""
 
 
-def fit_gbm(examples: Split, training: TrainingSettings, progress: Progress) -> tuple[lgb.Booster, float]:
+def fit_gbm(
+    examples: Split, training: TrainingSettings, progress: Progress, columns: Sequence[str] = COLUMNS
+) -> tuple[lgb.Booster, float]:
     """Return the trained model and its NDCG@10 on the held-back shoppers.
 
     Args:
         examples: at least one draw each to learn from and held back.
         training: seed, size and stopping.
         progress: told each boosting round.
+        columns: names of the examples' feature columns.
 
     Raises:
         DataError: too few baskets to train on.
     """
     parameters = _parameters(training)
-    train, valid = _datasets(examples, parameters)
+    train, valid = _datasets(examples, parameters, columns)
 
     def tell(environment: Any) -> None:
         share = (environment.iteration + 1) / training.trees
@@ -39,7 +43,7 @@ def fit_gbm(examples: Split, training: TrainingSettings, progress: Progress) -> 
     return booster, float(booster.best_score["valid_0"]["ndcg@10"])
 
 
-def _datasets(examples: Split, parameters: dict[str, Any]) -> tuple[lgb.Dataset, lgb.Dataset]:
+def _datasets(examples: Split, parameters: dict[str, Any], columns: Sequence[str]) -> tuple[lgb.Dataset, lgb.Dataset]:
     """Return both sets, binned already, so that no copy of the features lives while trees grow."""
     held_back = examples.held_back.reached()
     if not examples.learn.group.size or not held_back.group.size:
@@ -48,8 +52,8 @@ def _datasets(examples: Split, parameters: dict[str, Any]) -> tuple[lgb.Dataset,
             f"{examples.held_back.tried} held back {held_back.group.size}, have a hidden product among their "
             "candidates, too few to train and validate on: bring more orders, or longer TILLWISE_WINDOWS__TARGET_DAYS."
         )
-    train = _dataset(examples.learn, parameters)
-    return train.construct(), _dataset(held_back, parameters, reference=train).construct()
+    train = _dataset(examples.learn, parameters, columns)
+    return train.construct(), _dataset(held_back, parameters, columns, reference=train).construct()
 
 
 def importance(booster: lgb.Booster) -> dict[str, float]:
@@ -60,12 +64,14 @@ def importance(booster: lgb.Booster) -> dict[str, float]:
     return dict(sorted(shares.items(), key=lambda item: -item[1]))
 
 
-def _dataset(examples: Examples, parameters: dict[str, Any], reference: lgb.Dataset | None = None) -> lgb.Dataset:
+def _dataset(
+    examples: Examples, parameters: dict[str, Any], columns: Sequence[str], reference: lgb.Dataset | None = None
+) -> lgb.Dataset:
     return lgb.Dataset(
         examples.features,
         label=examples.label,
         group=examples.group,
-        feature_name=list(COLUMNS),
+        feature_name=list(columns),
         reference=reference,
         params=parameters,
         free_raw_data=True,

@@ -7,7 +7,7 @@ from configs.home import replace_directory
 from features.history import ingest_record, load_history
 from features.store import open_store
 from features.windows import cut_windows
-from training.dataset import build_examples
+from training.dataset import build_examples, sides_over_time
 from training.encoder.fit import EncoderFit
 from training.gbm import fit_gbm, importance
 from training.neural.fit import fit_network
@@ -28,15 +28,24 @@ def train(settings: Settings, progress: Progress) -> StageReport:
     windows = cut_windows(history, record["timezone"], settings.windows)
     store = open_store(settings)
     encoder = EncoderFit(history, record["timezone"], settings.encoder)
-    examples, matrix = build_examples(
+    sides = sides_over_time(
+        settings,
+        store,
+        history,
+        [*(fold.start for fold in windows.folds), windows.as_of],
+        encoder=encoder,
+        tell=lambda share: progress.update("training the encoder", 0.02 + 0.13 * share),
+    )
+    examples = build_examples(
         settings,
         store,
         history,
         windows.folds,
-        encoder=encoder,
-        progress=lambda doing, share: progress.update(doing, 0.02 + 0.6 * share),
+        sides=sides,
+        progress=lambda share: progress.update("building examples", 0.15 + 0.47 * share),
     )
-    del encoder, store  # their memory is wanted for fitting
+    (matrix,) = sides  # the last one, at the cutoff, is what serves
+    del encoder, sides, store  # their memory is wanted for fitting
     booster, quality = fit_gbm(examples, settings.training, progress)
     network = fit_network(
         examples.learn, settings.neural, lambda share: progress.update("training the network", 0.85 + 0.06 * share)

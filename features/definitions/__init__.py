@@ -6,6 +6,8 @@ Called by `training` (over history) and by the recommender in `serving`.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -40,27 +42,36 @@ FEATURES: tuple[Feature, ...] = (
 )
 """Every feature of the ranker, in the order of its columns."""
 
-COLUMNS: tuple[str, ...] = tuple(column for feature in FEATURES for column in feature.columns)
+
+def columns_of(features: Sequence[Feature]) -> tuple[str, ...]:
+    """Return the names of the columns that `features` make, in order."""
+    return tuple(column for feature in features for column in feature.columns)
+
+
+COLUMNS: tuple[str, ...] = columns_of(FEATURES)
 """Names of the matrix's columns: the schema a model package is checked against."""
 
 
-def assemble(context: Context, candidates: NDArray[np.int32]) -> NDArray[np.float32]:
+def assemble(
+    context: Context, candidates: NDArray[np.int32], features: Sequence[Feature] = FEATURES
+) -> NDArray[np.float32]:
     """Return the feature matrix of candidates.
 
     Args:
         context: the request.
         candidates: int32[n], product rows.
+        features: the ranker's own; others are for trying an idea before it is one of them.
 
     Returns:
-        float32[n, len(COLUMNS)]; NaN means not known (never bought, no price).
+        float32[n, columns of the features]; NaN means not known (never bought, no price).
     """
-    matrix = np.empty((candidates.size, len(COLUMNS)), dtype=np.float32)
+    matrix = np.empty((candidates.size, sum(len(feature.columns) for feature in features)), dtype=np.float32)
     column = 0
-    for feature in FEATURES:
+    for feature in features:
         for values in feature.compute(context, candidates):
             matrix[:, column] = values
             column += 1
     return matrix
 
 
-__all__ = ["COLUMNS", "FEATURES", "Feature", "assemble"]
+__all__ = ["COLUMNS", "FEATURES", "Feature", "assemble", "columns_of"]

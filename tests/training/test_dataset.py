@@ -1,15 +1,64 @@
-"""The product side that training freezes at each fold, and the one it packages."""
+"""Training examples: of the ranker's features, or of others that somebody tries."""
 
 from __future__ import annotations
 
-import numpy as np
+from functools import partial
 
-from configs import Settings
+import numpy as np
+import pytest
+
+from configs import Settings, SilentProgress
+from features.context import Context
+from features.definitions import COLUMNS, FEATURES, Feature, assemble, columns_of
 from features.history import ingest_record, load_history
+from features.shopper import ShopperState
 from features.store import open_store
 from features.windows import cut_windows
-from training.dataset import product_matrices, product_matrix
+from training.dataset import build_examples, product_matrices, product_matrix
+from training.examples import Split
+from training.gbm import fit_gbm
 from training.package import ModelPackage
+
+ROW = Feature({"row": "the product's own row, to recognise it by"}, frozenset({"products"}), lambda _, rows: (rows,))
+
+
+@pytest.fixture(scope="module")
+def tried(built_shop: Settings) -> tuple[Split, Split]:
+    """Examples as the ranker has them, and the same with the column `row`."""
+    past = load_history(built_shop.work.data)
+    windows = cut_windows(past, ingest_record(built_shop.work.data)["timezone"], built_shop.windows)
+    store = open_store(built_shop)
+    sides = [product_matrix(built_shop, store, past, windows.folds[-1].start)]
+    build = partial(build_examples, built_shop, store, past, windows.folds[-1:], sides=sides, progress=lambda _: None)
+    return build(), build(features=(*FEATURES, ROW))
+
+
+def test_a_further_feature_adds_its_columns_and_changes_nothing_else(tried: tuple[Split, Split]) -> None:
+    for plain, wider in ((tried[0].learn, tried[1].learn), (tried[0].held_back, tried[1].held_back)):
+        assert wider.features.shape[1] == len(COLUMNS) + 1
+        assert np.array_equal(wider.features[:, :-1], plain.features, equal_nan=True)
+        assert np.array_equal(wider.label, plain.label)
+        assert np.array_equal(wider.group, plain.group)
+        assert (np.diff(wider.features[: wider.group[0], -1]) > 0).all()  # candidates ascend within a draw
+
+
+def test_the_trees_are_trained_on_the_columns_they_are_given(built_shop: Settings, tried: tuple[Split, Split]) -> None:
+    training = built_shop.training.model_copy(update={"trees": 3})
+    booster, _ = fit_gbm(tried[1], training, SilentProgress(), [*COLUMNS, "row"])
+    assert booster.feature_name() == [*COLUMNS, "row"]
+
+
+def test_features_are_computed_in_the_order_they_are_given(built_shop: Settings) -> None:
+    chosen = (ROW, FEATURES[-1], FEATURES[0])
+    past = load_history(built_shop.work.data)
+    moment = int(past.at[-1]) + 1
+    matrix = product_matrix(built_shop, open_store(built_shop), past, moment)
+    context = Context(matrix, ShopperState.empty(), np.array([1, 2], dtype=np.int32), float(moment))
+    rows = np.array([3, 5, 8], dtype=np.int32)
+    whole = dict(zip(COLUMNS, assemble(context, rows).T, strict=True)) | {"row": rows}
+    found = assemble(context, rows, chosen)
+    for name, column in zip(columns_of(chosen), found.T, strict=True):
+        assert np.array_equal(column, whole[name], equal_nan=True)
 
 
 def test_the_product_side_of_each_cutoff_equals_one_made_afresh(built_shop: Settings) -> None:

@@ -63,6 +63,7 @@ def slicings(
     segment = [state.segment(case.at) for state, case in zip(states, cases, strict=True)]
     return {
         "repeat": either(is_repeat(history, cases), "repeat", "new"),
+        "repeat_at_cutoff": either(is_repeat(history, cases, as_of), "bought before the cutoff", "new at the cutoff"),
         "cart_size": by_step(np.array([case.cart.size for case in cases]), CART_SIZES),
         "history_length": by_step(np.array([state.orders for state in states]), HISTORY_LENGTHS),
         "category": most_frequent(top_level[hidden].tolist(), TOP_CATEGORIES),
@@ -73,15 +74,20 @@ def slicings(
     }
 
 
-def is_repeat(history: History, cases: Sequence[Case]) -> NDArray[np.bool_]:
-    """Return bool[cases], whether the (first) hidden product is one the shopper had bought in an earlier order."""
+def is_repeat(history: History, cases: Sequence[Case], until: int | None = None) -> NDArray[np.bool_]:
+    """Return bool[cases], whether the (first) hidden product is one the shopper had bought in an earlier order.
+
+    Args:
+        history: all orders. cases: at least one. until: count only orders before this moment, unix seconds.
+    """
     size = len(history.catalogue)
     bought = history.shopper[history.line_order].astype(np.int64) * size + history.product
     pairs, first_line = np.unique(bought, return_index=True)  # lines are oldest first
     order = np.array([case.order for case in cases])
     hidden = np.array([case.hidden[0] for case in cases])
     first_order = history.line_order[first_line[np.searchsorted(pairs, history.shopper[order] * size + hidden)]]
-    before: NDArray[np.bool_] = history.at[first_order] < history.at[order]
+    limit = history.at[order] if until is None else np.minimum(history.at[order], until)
+    before: NDArray[np.bool_] = history.at[first_order] < limit
     return before
 
 
