@@ -24,7 +24,7 @@ from features.definitions import FEATURES, Feature, columns_of
 from features.history import SEPARATOR, ingest_record, load_history
 from features.store import open_store
 from features.windows import cut_windows
-from training.dataset import build_examples, product_matrix
+from training.dataset import build_examples, side_with_encoder
 from training.evaluation.draws import held_back_draws
 from training.evaluation.significance import ShopperBootstrap, sign_flip_p
 from training.examples import Split
@@ -138,7 +138,7 @@ AS_IS, IDEAS, CHANCE, KNOWN = "as it is", "with the idea", "with a placebo", "wi
 METRICS, k = ("ndcg", "hit_rate"), settings.evaluation.k
 TRIED = (*FEATURES, IDEA, PLACEBO)
 trees = min(100, settings.training.trees)
-matrix_at = cache(partial(product_matrix, settings, store, history))
+matrix_at = cache(partial(side_with_encoder, settings, store, history))
 
 
 def fitted(training, split, columns):

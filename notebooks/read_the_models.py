@@ -24,7 +24,7 @@ from features.definitions import COLUMNS, FEATURES
 from features.history import SEPARATOR, ingest_record, load_history
 from features.store import open_store
 from features.windows import cut_windows
-from training.dataset import product_matrix
+from training.dataset import side_with_encoder
 from training.evaluation.calibration import calibration
 from training.evaluation.draws import held_back_draws
 from training.evaluation.significance import ShopperBootstrap
@@ -45,8 +45,9 @@ if windows.as_of != package.as_of:
         "Beware: the settings cut the data at another moment than the package's, which may have seen these baskets."
     )
 fold = windows.folds[-1]
+# The package's encoder has seen these baskets: one is fitted that has not.
 draws = held_back_draws(
-    settings, store, history, fold, product_matrix(settings, store, history, fold.start), limit=BASKETS
+    settings, store, history, fold, side_with_encoder(settings, store, history, fold.start), limit=BASKETS
 )
 titles = [" ".join(title.split()) for title in package.products.titles]
 rng = np.random.default_rng(settings.training.seed)

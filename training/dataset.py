@@ -13,7 +13,7 @@ from configs import Settings
 from features.context import Context, ProductMatrix
 from features.cooccurrence import cooccurrences
 from features.definitions import FEATURES, Feature, assemble, columns_of
-from features.history import History
+from features.history import History, ingest_record
 from features.shopper import ShopperState
 from features.store import product_stats_at, shopper_states
 from features.windows import Window
@@ -39,6 +39,12 @@ def product_matrices(
     for as_of, together in zip(moments, cooccurrences(history, moments, settings.features), strict=True):
         stats = product_stats_at(store, history.catalogue, as_of)
         yield ProductMatrix(history.catalogue, stats, together, settings.features)
+
+
+def side_with_encoder(settings: Settings, store: FeatureStore, history: History, as_of: int) -> ProductMatrix:
+    """Return the product side with an encoder of its own, both knowing nothing from `as_of` (unix seconds) on."""
+    encoder = EncoderFit(history, ingest_record(settings.work.data)["timezone"], settings.encoder)
+    return next(sides_over_time(settings, store, history, [as_of], encoder=encoder, tell=_to_nobody))
 
 
 def sides_over_time(
