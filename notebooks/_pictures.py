@@ -5,13 +5,15 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 import numpy as np
-from _notes import BLUE, GREY, ORANGE
+from _notes import BLUE, COLOURS, GREY, ORANGE
 from matplotlib import colormaps
 from matplotlib.axes import Axes
 from matplotlib.collections import PathCollection
+from matplotlib.ticker import PercentFormatter
 from numpy.typing import NDArray
 from scipy.stats import rankdata
 
+from training.evaluation.calibration import Calibration
 from training.evaluation.significance import Mean
 
 Floats = NDArray[np.float64]
@@ -67,6 +69,31 @@ def shares(axes: Axes, rows: Mapping[str, Floats], parts: Sequence[str]) -> None
     axes.set_yticks(range(len(rows)), list(rows))
     axes.set_xlim(0, 1)
     axes.invert_yaxis()
+
+
+def promises(axes: Axes, here: Calibration, curves: Mapping[str, tuple[Floats, Floats]]) -> None:
+    """Draw named (predicted, observed) curves; the first is that of `here` and gets intervals (normal, 95 %)."""
+    spread = 1.96 * np.sqrt(here.observed * (1 - here.observed) / here.count)
+    axes.errorbar(here.predicted, here.observed, yerr=spread, fmt="none", color=BLUE, capsize=3, label="95 % interval")
+    for (name, (predicted, observed)), colour, marker in zip(curves.items(), (BLUE, ORANGE), "os", strict=False):
+        axes.plot(predicted, observed, marker=marker, color=colour, label=name)
+    end = max(*axes.get_xlim(), *axes.get_ylim())
+    axes.plot([0, end], [0, end], color="black", linewidth=1, linestyle="--", label="as promised")
+    axes.set(xlim=(0, end), ylim=(0, end), xlabel="predicted probability", ylabel="share taken", aspect="equal")
+    axes.xaxis.set_major_formatter(PercentFormatter(1, 0))
+    axes.yaxis.set_major_formatter(PercentFormatter(1, 0))
+    axes.grid()
+    axes.legend(loc="upper left")
+
+
+def kinds(axes: Axes, spot: Floats, kind: NDArray[np.int32], names: Mapping[int, str]) -> None:
+    """Draw float64[points, 2] with a colour and a marker for each named kind, grey for the others."""
+    rest = ~np.isin(kind, list(names))
+    axes.scatter(*spot[rest].T, s=12, color="#CCCCCC", label="others")
+    for (one, name), colour, marker in zip(names.items(), COLOURS, "os^DvPXd", strict=False):
+        chosen = kind == one
+        if chosen.any():
+            axes.scatter(*spot[chosen].T, s=14, color=colour, marker=marker, alpha=0.75, linewidths=0, label=name)
 
 
 def ordinal(number: int) -> str:

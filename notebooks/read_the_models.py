@@ -13,7 +13,7 @@ import lightgbm as lgb
 import matplotlib.pyplot as plt
 import numpy as np
 from _notes import BLUE, COLOURS, ORANGE, Notes, short
-from _pictures import intervals, ordinal, shares, spoken, swarm, waterfall
+from _pictures import intervals, kinds, ordinal, promises, shares, spoken, swarm, waterfall
 from matplotlib.ticker import PercentFormatter
 from rich.console import Console
 from rich.table import Table
@@ -224,11 +224,8 @@ notes.say(
     example_score_above_mean=float(base["trees"][rows][mine] - base["trees"][rows].mean()),
     example_contributions={name.partition(" = ")[0]: step for name, step in steps},
 )
-notes.keep(
-    figure,
-    "one_recommendation",
-    f"Why {titles[product]} comes {ordinal(by_trees[example] + 1)} for a cart of {', '.join(in_cart)}{more}",
-)
+title = f"Why {titles[product]} comes {ordinal(by_trees[example] + 1)} for a cart of {', '.join(in_cart)}{more}"
+notes.keep(figure, "one_recommendation", title)
 
 # %% [markdown]
 # ## What would be lost: ablation by group
@@ -265,21 +262,13 @@ notes.say(
     + ".",
     ablation={
         ranker: {
-            group: {
-                metric: dict(zip(("value", "low", "high"), vars(change[group, ranker][n]).values(), strict=True))
-                for n, metric in enumerate(METRICS)
-            }
-            for group in groups
+            group: {metric: vars(change[group, ranker][n]) for n, metric in enumerate(METRICS)} for group in groups
         }
         for ranker in SCORERS
     },
 )
 named = " and ".join(f"'{group}'" for group in dict.fromkeys(worst.values()))
-notes.keep(
-    figure,
-    "ablation",
-    f"Shuffled among a request's candidates, {named} is missed most by {' and '.join(worst)}",
-)
+notes.keep(figure, "ablation", f"Shuffled among candidates, {named} is missed most by {' and '.join(worst)}")
 
 # %% [markdown]
 # ## Do probabilities mean what they say?
@@ -300,28 +289,16 @@ if on_test := judged.get("calibration", {}).get("model"):
     points = np.array([(point["predicted"], point["observed"]) for point in on_test["curve"]]).T
     curves[f"test window ({on_test['pairs']:,} shown)"] = tuple(points)
 figure, axes = plt.subplots(figsize=(7, 6))
-spread = 1.96 * np.sqrt(here.observed * (1 - here.observed) / here.count)
-axes.errorbar(here.predicted, here.observed, yerr=spread, fmt="none", color=BLUE, capsize=3, label="95 % interval")
-for (name, (predicted, observed)), colour, marker in zip(curves.items(), (BLUE, ORANGE), "os", strict=False):
-    axes.plot(predicted, observed, marker=marker, color=colour, label=name)
-end = max(*axes.get_xlim(), *axes.get_ylim())
-
-axes.plot([0, end], [0, end], color="black", linewidth=1, linestyle="--", label="as promised")
-axes.set(xlim=(0, end), ylim=(0, end), xlabel="predicted probability", ylabel="share taken", aspect="equal")
-axes.xaxis.set_major_formatter(PercentFormatter(1, 0))
-axes.yaxis.set_major_formatter(PercentFormatter(1, 0))
-axes.grid()
-axes.legend(loc="upper left")
+promises(axes, here, curves)
+promised, really = float(np.nanmean(said)), float(taken.sum() / here.pairs)
 notes.say(
-    f"Shown products were promised {np.nanmean(said):.1%} on average and {taken.sum() / here.pairs:.1%} were taken; "
-    f"the mean distance from the promise is {here.error:.2%} (expected calibration error).",
+    f"Shown products were promised {promised:.1%} on average and {really:.1%} were taken; the mean distance from the "
+    f"promise is {here.error:.2%} (expected calibration error).",
     calibration_error=here.error,
-    promised=float(np.nanmean(said)),
-    taken=float(taken.sum() / here.pairs),
+    promised=promised,
+    taken=really,
 )
-notes.keep(
-    figure, "calibration", f"Promised {np.nanmean(said):.1%}, taken {taken.sum() / here.pairs:.1%} of what is shown"
-)
+notes.keep(figure, "calibration", f"Promised {promised:.1%}, taken {really:.1%} of what is shown")
 
 # %% [markdown]
 # ## Why is the hidden product missed?
@@ -396,12 +373,7 @@ same = float((department[nearest[:, 0]] == department).mean())
 chance = float(((np.bincount(department) / department.size) ** 2).sum())
 
 figure, axes = plt.subplots(figsize=(11.5, 6.6))
-rest = ~np.isin(department, largest)
-axes.scatter(*spot[rest].T, s=12, color="#CCCCCC", label="others")
-for one, colour, marker in zip(largest, COLOURS, "os^DvPXd", strict=False):
-    chosen = department == one
-    if chosen.any():
-        axes.scatter(*spot[chosen].T, s=14, color=colour, marker=marker, alpha=0.75, linewidths=0, label=names[one])
+kinds(axes, spot, department, {int(one): str(names[one]) for one in largest})
 anchors = [int(np.flatnonzero(department == one)[0]) for one in largest[:5] if (department == one).any()]
 for number, anchor in enumerate(anchors, 1):
     badge = {"boxstyle": "circle,pad=0.25", "fc": "white", "ec": "black"}
@@ -422,7 +394,6 @@ notes.say(
     explained=explained,
 )
 notes.keep(
-    figure, "item_map", f"{same:.0%} of products have their nearest neighbour in their own department ({chance:.0%} by "
-    "chance)"
-)  # fmt: skip
+    figure, "item_map", f"{same:.0%} have their nearest neighbour in their own department ({chance:.0%} by chance)"
+)
 print("Pictures:", notes.folder)
