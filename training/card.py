@@ -52,8 +52,8 @@ Ranking add-on products for a shopper who is about to pay, given the live cart a
 setting prices, for judging shoppers, or for products that need advice (medicines, age-restricted goods) without rules
 in front of it."""
 LIMITS = """\
-- A product that nobody had bought when the model was made is recommended to nobody but shoppers who have bought it
-  since.
+- A product that nobody had bought when the model was made is known by its category and brand only. It is among the
+  candidates, but seldom among the best of them: see its line under "hidden product, to the model".
 - A hidden product of a real basket stands for "what the shopper would have taken". Whether a recommendation changes
   what is bought is not measured by it: that needs an experiment.
 - The order in which products entered the cart is unknown in the data: the visible part of a basket is a random part.
@@ -121,8 +121,9 @@ def _training(manifest: Mapping[str, Any], settings: Settings) -> list[str]:
         f"each, once {training.hidden_share:.0%} was hidden and {training.single_draws} times a single product; the "
         f"hidden candidates are the positive examples, {training.negatives_share:.0%} of the others the negative "
         "ones. Shopper states are those just before each basket, product statistics those at the start of its "
-        f"fold. {training.validation_share:.0%} of the shoppers only steered when training stopped, how "
-        "the two models' scores add up, and what probability a score means. The "
+        "fold, and so is the encoder, which had seen only the baskets before it. "
+        f"{training.validation_share:.0%} of the shoppers only steered when training stopped, how the two models' "
+        "scores add up, and what probability a score means. The "
         f"{windows.test_days} days after the cutoff were not used."
     )
     limits = ", ".join(f"{name} {limit}" for name, limit in manifest["candidates"].items())

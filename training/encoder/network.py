@@ -8,6 +8,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
+from torch.nn.functional import embedding
 
 from features.context import ProductMatrix
 from features.encoder import AGES, DECAYS, SITUATION, EncoderWeights
@@ -87,10 +88,11 @@ class EncoderNetwork(nn.Module):
 
     def encode(self, table: Tensor, batch: Batch) -> Tensor:
         """Return float[draws, d], the requests' vectors."""
-        cart = table[batch.cart] * batch.in_cart[..., None]
+        # `embedding` and not an index: of the two, its gradient does not depend on how threads take turns.
+        cart = embedding(batch.cart, table) * batch.in_cart[..., None]
         mean = cart.sum(1) / batch.in_cart.sum(1, keepdim=True).clamp(min=1)
         in_cart = _attend(self.cart_key(cart)[..., 0], batch.in_cart, cart)
-        past = table[batch.history] * batch.is_past[..., None]
+        past = embedding(batch.history, table) * batch.is_past[..., None]
         group = torch.log2(1.0 + batch.age).long().clamp(max=AGES - 1)
         match = torch.einsum("bd,bld->bl", self.query(mean), self.key(past)) / past.shape[-1] ** 0.5
         recalled = _attend(match + self.age(group)[..., 0], batch.is_past, past)
@@ -119,7 +121,7 @@ class EncoderNetwork(nn.Module):
     def loss(self, batch: Batch) -> Tensor:
         """Return the mean negative log-likelihood of hidden products among the sampled ones (sampled softmax)."""
         table = self.table(batch.items)
-        logits = self.encode(table, batch) @ table[batch.sampled].T
+        logits = self.encode(table, batch) @ embedding(batch.sampled, table).T
         logits = logits + self.bias(batch.items[batch.sampled])[:, 0] + self.habits(batch) - batch.correction
         rows = torch.arange(len(logits), device=logits.device)[:, None].expand_as(batch.of_cart)
         there = (batch.of_cart >= 0) & (batch.in_cart > 0)

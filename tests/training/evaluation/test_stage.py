@@ -77,6 +77,14 @@ def test_no_ranking_finds_more_than_the_candidates_hold(report: dict[str, Any]) 
         assert all(set(metrics) == compared for metrics in result["paired"].values())
 
 
+@pytest.mark.parametrize("variant", ["loo", "hide30"])
+@pytest.mark.parametrize("arm", ["popularity", "frequently_bought_together"])
+def test_on_another_shops_data_the_model_beats_the_simple_arms(report: dict[str, Any], variant: str, arm: str) -> None:
+    for found in report["variants"][variant]["paired"][arm].values():
+        low, _ = found["ci95"]
+        assert low > 0, found
+
+
 def test_slices_hold_all_cases(report: dict[str, Any]) -> None:
     result = report["variants"]["loo"]
     assert {"repeat", "cart_size", "history_length", "category", "segment", "channel"} <= set(result["slices"])
