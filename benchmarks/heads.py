@@ -37,7 +37,7 @@ from features.history import ingest_record, load_history
 from features.store import open_store
 from features.windows import cut_windows
 from training.candidates import generate
-from training.dataset import held_back_shoppers, product_matrix, states_of
+from training.dataset import held_back_shoppers, sides_over_time, states_of
 from training.evaluation.calibration import calibration
 from training.evaluation.metrics import Floats, Hidden, Lists, accuracy, hits
 from training.evaluation.significance import Mean, mean_with_interval
@@ -84,6 +84,7 @@ class Measured:
 
 def main() -> None:
     """Measure and print."""
+    single_thread()
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--cases", type=int, default=5_000, help="validation baskets to judge on, sampled by seed")
     parser.add_argument("--requests", type=int, default=500, help="how many of them to time")
@@ -103,7 +104,6 @@ def measure(settings: Settings, cases: int, requests: int) -> Measured:
     """
     if min(cases, requests) < 1:
         raise ConfigError(f"--cases is {cases} and --requests {requests}: give at least 1 of each.")
-    single_thread()
     package = ModelPackage.load(settings.work.model)
     asked = _requests(settings, cases)
     measured = Measured(
@@ -161,9 +161,9 @@ def _requests(settings: Settings, limit: int) -> Requests:
     everything = [case for cases in by_fold for case in cases]
     chosen = np.sort(np.random.default_rng(seed).permutation(folds.size)[:limit])
     contexts: list[Context] = []
-    for fold, window in enumerate(windows.folds):
+    sides = sides_over_time(settings, store, history, [window.start for window in windows.folds])
+    for fold, matrix in enumerate(sides):
         cases = [everything[number] for number in chosen[folds[chosen] == fold]]
-        matrix = product_matrix(settings, store, history, window.start)
         states = states_of(settings, store, history, cases)
         contexts += [Context(matrix, state, case.cart, case.at) for case, state in zip(cases, states, strict=True)]
     cases = [everything[number] for number in chosen]

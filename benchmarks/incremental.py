@@ -59,6 +59,7 @@ class Found:
 
 def main() -> None:
     """Measure and print."""
+    single_thread()
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--repeats", type=int, default=3, help="of each way; the least time counts")
     print_table(measure(load_settings(), parser.parse_args().repeats))
@@ -76,7 +77,6 @@ def measure(settings: Settings, repeats: int) -> Found:
     """
     if repeats < 1:
         raise ConfigError(f"Found --repeats {repeats}, expected at least 1.")
-    single_thread()
     history, record = load_history(settings.work.data), ingest_record(settings.work.data)
     windows = cut_windows(history, record["timezone"], settings.windows)
     known = history.before(windows.as_of)

@@ -42,6 +42,7 @@ STEPS = ("candidates", "features", "trees", "network", "whole request")
 
 def main() -> None:
     """Measure and print."""
+    single_thread()
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--cases", type=int, default=500, help="held-out baskets, sampled by seed")
     print_table(measure(load_settings(), parser.parse_args().cases))
@@ -59,7 +60,6 @@ def measure(settings: Settings, cases: int) -> dict[str, float]:
     """
     if cases < 1:
         raise ConfigError(f"--cases is {cases}: give at least 1.")
-    single_thread()
     package = ModelPackage.load(settings.work.model)
     spent: dict[str, list[float]] = {name: [] for name in (FLOOR, *STEPS)}
     recommender = Recommender(package)

@@ -65,7 +65,7 @@ class WindowSettings(Section):
     as_of: date | None = Field(description="local midnight of the model's cutoff, not after until; null: see above")
     test_days: int = Field(ge=1, description="days after the cutoff, kept for evaluation and replay only")
     target_days: int = Field(ge=1, description="length of one training fold's target window")
-    folds: int = Field(ge=1, description="number of training folds before the test window")
+    folds: int = Field(ge=1, description="most training folds before the test window; a short history has fewer")
     min_basket_products: int = Field(ge=2, description="baskets with fewer distinct products are no cases")
     seed: int = Field(description="decides which products of a basket are hidden")
 

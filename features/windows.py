@@ -50,8 +50,11 @@ def cut_windows(history: History, timezone: str, settings: WindowSettings) -> Wi
         timezone: IANA name of the shop's zone; days begin at its midnights.
         settings: cutoff, lengths and number of the windows.
 
+    Returns:
+        `settings.folds` training folds, fewer where the history before the cutoff is too short for them.
+
     Raises:
-        DataError: `as_of` lies outside the data, or the history is shorter than the windows together need.
+        DataError: `as_of` lies outside the data, or the history is too short for a single fold.
     """
     if not len(history):
         raise DataError("The history holds no orders: nothing can be trained or evaluated.")
@@ -65,7 +68,9 @@ def cut_windows(history: History, timezone: str, settings: WindowSettings) -> Wi
     def cut(days_after: int) -> int:
         return midnight(cutoff + timedelta(days=days_after), zone)
 
-    cuts = [cut(-fold * settings.target_days) for fold in range(settings.folds, -1, -1)]
+    # One target window of orders before the first fold, to know anything by; a single fold does with less.
+    fitting = (n for n in range(settings.folds, 1, -1) if history.at[0] < cut(-(n + 1) * settings.target_days))
+    cuts = [cut(-fold * settings.target_days) for fold in range(next(fitting, 1), -1, -1)]
     if history.at[0] >= cuts[0]:
         raise _too_short(history, cuts[-1], settings, chosen is not None)
     folds = tuple(Window(start, end) for start, end in pairwise(cuts))
@@ -73,15 +78,15 @@ def cut_windows(history: History, timezone: str, settings: WindowSettings) -> Wi
 
 
 def _too_short(history: History, cutoff: int, settings: WindowSettings, chosen: bool) -> DataError:
-    first, needed = int(history.at[0]), settings.folds * settings.target_days
+    first, needed = int(history.at[0]), settings.target_days
     if chosen:
         return DataError(
             f"The history spans {max(0, cutoff - first) / 86_400:.0f} days before the cutoff, but training needs more "
-            f"than {needed} (folds × target_days): choose a later day for --until or --as-of, or shorten "
-            "TILLWISE_WINDOWS__TARGET_DAYS or __FOLDS."
+            f"than {needed} (target_days): choose a later day for --until or --as-of, or shorten "
+            "TILLWISE_WINDOWS__TARGET_DAYS."
         )
     return DataError(
         f"The history spans {(int(history.at[-1]) - first) / 86_400:.0f} days, but the windows need more than "
-        f"{settings.test_days + needed} (test_days + folds × target_days): bring more orders or shorten "
-        "TILLWISE_WINDOWS__TEST_DAYS, __TARGET_DAYS or __FOLDS."
+        f"{settings.test_days + needed} (test_days + target_days): bring more orders or shorten "
+        "TILLWISE_WINDOWS__TEST_DAYS or __TARGET_DAYS."
     )

@@ -43,8 +43,7 @@ def product_matrices(
 
 def side_with_encoder(settings: Settings, store: FeatureStore, history: History, as_of: int) -> ProductMatrix:
     """Return the product side with an encoder of its own, both knowing nothing from `as_of` (unix seconds) on."""
-    encoder = EncoderFit(history, ingest_record(settings.work.data)["timezone"], settings.encoder)
-    return next(sides_over_time(settings, store, history, [as_of], encoder=encoder, tell=_to_nobody))
+    return next(sides_over_time(settings, store, history, [as_of]))
 
 
 def sides_over_time(
@@ -52,24 +51,18 @@ def sides_over_time(
     store: FeatureStore,
     history: History,
     moments: Sequence[int],
-    *,
-    encoder: EncoderFit,
-    tell: Callable[[float], None],
+    tell: Callable[[float], None] = lambda _: None,
 ) -> Iterator[ProductMatrix]:
-    """Yield the product side with its encoder as known just before each of the ascending `moments`.
+    """Yield the product side with an encoder, which learns along, as known just before each of the ascending `moments`.
 
     Args:
         settings, store, history: as of `product_matrices`.
-        encoder: has seen no order yet; it learns along.
         tell: hears the finished share of the first fit, which takes most of the time.
     """
+    encoder = EncoderFit(history, ingest_record(settings.work.data)["timezone"], settings.encoder)
     for place, matrix in enumerate(product_matrices(settings, store, history, moments)):
-        hears = tell if place == 0 else _to_nobody
-        yield replace(matrix, encoder=encoder.until(matrix, moments[place], hears))
-
-
-def _to_nobody(_: float) -> None:
-    pass
+        fitted = encoder.until(matrix, moments[place], tell if place == 0 else lambda _: None)
+        yield replace(matrix, encoder=fitted)
 
 
 def states_of(settings: Settings, store: FeatureStore, history: History, cases: Sequence[Case]) -> list[ShopperState]:

@@ -8,7 +8,6 @@ from features.history import ingest_record, load_history
 from features.store import open_store
 from features.windows import cut_windows
 from training.dataset import build_examples, sides_over_time
-from training.encoder.fit import EncoderFit
 from training.gbm import fit_gbm, importance
 from training.neural.fit import fit_network
 from training.package import save_package
@@ -27,14 +26,12 @@ def train(settings: Settings, progress: Progress) -> StageReport:
     history = load_history(settings.work.data)
     windows = cut_windows(history, record["timezone"], settings.windows)
     store = open_store(settings)
-    encoder = EncoderFit(history, record["timezone"], settings.encoder)
     sides = sides_over_time(
         settings,
         store,
         history,
         [*(fold.start for fold in windows.folds), windows.as_of],
-        encoder=encoder,
-        tell=lambda share: progress.update("training the encoder", 0.02 + 0.13 * share),
+        lambda share: progress.update("training the encoder", 0.02 + 0.13 * share),
     )
     examples = build_examples(
         settings,
@@ -45,7 +42,7 @@ def train(settings: Settings, progress: Progress) -> StageReport:
         progress=lambda share: progress.update("building examples", 0.15 + 0.47 * share),
     )
     (matrix,) = sides  # the last one, at the cutoff, is what serves
-    del encoder, sides, store  # their memory is wanted for fitting
+    del sides, store  # their memory is wanted for fitting
     booster, quality = fit_gbm(examples, settings.training, progress)
     network = fit_network(
         examples.learn, settings.neural, lambda share: progress.update("training the network", 0.85 + 0.06 * share)

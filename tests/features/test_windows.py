@@ -36,5 +36,14 @@ def test_every_cut_is_a_midnight_of_the_shop_across_the_change_of_clocks() -> No
 
 
 def test_a_history_that_is_too_short_says_what_to_shorten() -> None:
-    with pytest.raises(DataError, match=r"spans 29 days.*TILLWISE_WINDOWS__TEST_DAYS"):
-        cut_windows(history(days_of_orders(30)), "UTC", WINDOWS)
+    with pytest.raises(DataError, match=r"spans 19 days.*TILLWISE_WINDOWS__TEST_DAYS"):
+        cut_windows(history(days_of_orders(20)), "UTC", WINDOWS)
+
+
+@pytest.mark.parametrize(("days", "folds"), [(25, 1), (45, 1), (52, 2), (400, 2)])
+def test_a_short_history_has_fewer_folds_and_orders_before_the_first(days: int, folds: int) -> None:
+    known = history(days_of_orders(days))
+    windows = cut_windows(known, "UTC", WINDOWS)
+    assert len(windows.folds) == folds
+    assert windows.folds[-1].end == windows.as_of
+    assert known.at[0] < windows.folds[0].start

@@ -22,7 +22,7 @@ from features.history import ingest_record, load_history
 from features.store import open_store
 from features.windows import cut_windows
 from tests.support.shop import SMALL
-from training.dataset import product_matrix
+from training.dataset import side_with_encoder
 from training.evaluation.draws import held_back_draws
 from training.package import ModelPackage
 from training.recommender import Recommender
@@ -165,7 +165,7 @@ def test_the_ranking_that_is_read_is_the_one_that_is_served(findings: Findings, 
     found, past = findings("read_the_models"), load_history(built_shop.work.data)
     fold = cut_windows(past, ingest_record(built_shop.work.data)["timezone"], built_shop.windows).folds[-1]
     store, recommender = open_store(built_shop), Recommender(ModelPackage.load(built_shop.work.model))
-    matrix = product_matrix(built_shop, store, past, fold.start)
+    matrix = side_with_encoder(built_shop, store, past, fold.start)
     draws = held_back_draws(built_shop, store, past, fold, matrix, limit=BASKETS)
     for arm, name in {"gbm": "trees", "neural": "network", "model": "blended"}.items():
         lists = [recommender.rank(context, found["k"], arm)[0].tolist() for context in draws.contexts]

@@ -140,7 +140,7 @@ def test_a_day_outside_the_data_is_refused_with_the_datas_days(tmp_path: Path, b
 
 def test_a_cutoff_too_early_to_train_says_so(tmp_path: Path, built_shop: Settings) -> None:
     (tmp_path / "data").symlink_to(built_shop.work.data)
-    with pytest.raises(DataError, match="before the cutoff, but training needs more than 63"):
+    with pytest.raises(DataError, match="before the cutoff, but training needs more than 21"):
         build_features(shop_settings(tmp_path, windows=windows(as_of=date(2024, 2, 1))), SILENT)
 
 
