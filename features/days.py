@@ -25,7 +25,7 @@ def local_hours(moments: NDArray[np.int64], zone: ZoneInfo) -> tuple[NDArray[np.
     """Return (hour of day, 0 to 24, whole minutes; weekday, 0 being Monday) in `zone` of unix seconds."""
     quarters, place = np.unique(moments // 900, return_inverse=True)  # no zone changes its clock between two of them
     starts = [datetime.fromtimestamp(int(quarter) * 900, UTC).astimezone(zone) for quarter in quarters]
-    offset = np.array([start.utcoffset().total_seconds() for start in starts], dtype=np.int64)  # type: ignore[union-attr]
+    offset = np.array([(start.utcoffset() or timedelta(0)).total_seconds() for start in starts], dtype=np.int64)
     local = moments + offset[place]
     return (local % 86_400 // 60) / 60, (local // 86_400 + 3) % 7
 

@@ -88,6 +88,14 @@ def test_each_case_is_described_by_what_was_known_before_it() -> None:
     assert labels(found["repeat"])[1:] == ["new", "new"]
 
 
+def test_a_product_bought_since_the_cutoff_is_new_at_the_cutoff_but_a_repeat() -> None:
+    cutoff = START + 10 * DAY
+    past = history([Bought(START, 0, (1, 2)), Bought(cutoff + DAY, 0, (5, 7)), Bought(cutoff + 2 * DAY, 0, (5, 7))])
+    (case,) = make_cases(past, Window(cutoff + 2 * DAY, cutoff + 9 * DAY), hidden_share=0, min_products=2, seed=1)
+    assert is_repeat(past, [case]).tolist() == [True]
+    assert is_repeat(past, [case], cutoff).tolist() == [False]
+
+
 @pytest.mark.parametrize(("value", "label"), [(0, "1-2"), (2, "1-2"), (3, "3-5"), (10, "6-10"), (11, "11+")])
 def test_borders_belong_to_the_group_that_names_them(value: int, label: str) -> None:
     assert labels(by_step(np.array([value]), CART_SIZES)) == [label]
