@@ -135,6 +135,7 @@ class EncoderSettings(Section):
 
     seed: int = Field(description="of initial weights, of what is hidden and of the sampled products")
     device: Literal["auto", "cpu", "cuda"] = Field(description="auto: a GPU if there is one; for training only")
+    threads: int = Field(ge=0, description="of training on the CPU; 0: one per core")
     hidden: int = Field(ge=1, description="width of the hidden layer")
     history: int = Field(ge=1, description="newest past purchases that are read")
     cart: int = Field(ge=1, description="most cart products learned from at a time; a request's are all read")
@@ -153,7 +154,7 @@ class NetworkSettings(Section):
 
     seed: int = Field(description="of initial weights and of the order of draws")
     device: Literal["auto", "cpu", "cuda"] = Field(description="auto: a GPU if there is one; for training only")
-    threads: int = Field(ge=0, description="of training on the CPU; 0: as PyTorch chooses, one per core")
+    threads: int = Field(ge=0, description="of training on the CPU; 0: one per core")
     hidden: tuple[int, ...] = Field(min_length=1, description="width of each hidden layer")
     epochs: int = Field(ge=1, description="passes over the examples")
     batch: int = Field(ge=1, description="draws per step")

@@ -10,6 +10,7 @@ from __future__ import annotations
 import numpy as np
 import scipy.sparse as sp
 from numpy.typing import NDArray
+from threadpoolctl import threadpool_limits
 
 OVERSAMPLING = 16
 POWER_ITERATIONS = 2
@@ -36,7 +37,8 @@ def item_vectors(
     size = leaf.size
     if not cosine.nnz:
         return np.zeros((size, min(dimensions, size)), dtype=np.float32)
-    own = _unit(_leading(cosine, min(dimensions, size)))
+    with threadpool_limits(1, user_api="blas"):  # equal inputs give equal vectors, whatever the process did before
+        own = _unit(_leading(cosine, min(dimensions, size)))
     weight = np.asarray(orders, dtype=np.float32)[:, None] * (np.abs(own).sum(axis=1, keepdims=True) > 0)
     of_leaf = sp.csr_matrix((np.ones(size, dtype=np.float32), (leaf, np.arange(size))))
     shared = _unit(of_leaf @ (own * weight))

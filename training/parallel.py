@@ -41,7 +41,10 @@ def map_forked(work: Callable[[Item], Result], items: Sequence[Item], workers: i
     global _work  # noqa: PLW0603 - inherited by fork: sending it through a pipe would cost more than the work
     count = min(workers or os.cpu_count() or 1, max(1, len(items)))
     if count == 1:
-        yield from map(work, items)
+        for item in items:
+            with threadpool_limits(1, user_api="blas"):  # as in a worker: sums of other threads round differently
+                result = work(item)
+            yield result
         return
     _work = work
     pool = ProcessPoolExecutor(count, mp_context=multiprocessing.get_context("fork"), initializer=single_thread)

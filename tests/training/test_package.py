@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from threadpoolctl import threadpool_limits
 
 from configs import Settings, SilentProgress
 from configs.errors import PackageError
@@ -27,7 +28,8 @@ def test_training_twice_on_the_same_inputs_gives_the_same_version(
     for part in ("data", "features"):
         (tmp_path / part).symlink_to(built_shop.work.root / part)
     again = built_shop.model_copy(update={"home": tmp_path})
-    report = train(Settings(**again.model_dump()), SilentProgress())
+    with threadpool_limits(1):  # whatever else ran in this process may have left it with other numbers of threads
+        report = train(Settings(**again.model_dump()), SilentProgress())
     assert report.metrics["version"] == package.version
 
 

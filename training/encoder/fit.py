@@ -21,7 +21,7 @@ from features.history import History
 from features.top import top_rows
 from training.encoder.draws import Draws, Purchases
 from training.encoder.network import Batch, EncoderNetwork
-from training.neural.fit import device_of
+from training.neural.fit import device_of, torch_threads
 
 FLATTENING = 0.75
 """Exponent on a product's orders that makes its odds to be sampled (Mikolov et al. 2013)."""
@@ -52,7 +52,8 @@ class EncoderFit:
             self._network = EncoderNetwork(matrix, self._settings.hidden).to(self._device)
         fresh = np.flatnonzero(np.diff(known.start)[self._orders :] >= 2) + self._orders
         if fresh.size:
-            self._learn(self._network, fresh, known, first=self._orders == 0, tell=tell)
+            with torch_threads(self._settings.threads):
+                self._learn(self._network, fresh, known, first=self._orders == 0, tell=tell)
         self._orders = len(known)
         return Encoder(
             self._network.weights(), self._settings.history, self._timezone, _lively(matrix), _unsold(matrix)

@@ -6,6 +6,7 @@ draw, minimised by AdamW (Loshchilov and Hutter 2019, ICLR) on a one-cycle sched
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -76,7 +77,7 @@ def fit_layers(
     Raises:
         ConfigError: the settings ask for a GPU that is not there.
     """
-    with _threads(settings.threads):
+    with torch_threads(settings.threads):
         return _fitted(examples, settings, loss_of, tell, scaling)
 
 
@@ -166,13 +167,13 @@ def _scaling(examples: Examples, rng: np.random.Generator) -> Scaling:
 
 
 @contextmanager
-def _threads(count: int) -> Iterator[None]:
-    """Let PyTorch compute in so many threads for a while, 0 being as many as before.
+def torch_threads(count: int) -> Iterator[None]:
+    """Let PyTorch compute in so many threads for a while, 0 being one per core.
 
     Sums of another number of threads round differently: what trains next must not depend on what trained before.
     """
     before = torch.get_num_threads()
-    torch.set_num_threads(count or before)
+    torch.set_num_threads(count or os.cpu_count() or 1)
     try:
         yield
     finally:
