@@ -116,8 +116,8 @@ def _training(manifest: Mapping[str, Any], settings: Settings) -> list[str]:
     windows, training = settings.windows, settings.training
     days = windows.folds * windows.target_days
     text = (
-        f"Baskets of at least {windows.min_basket_products} products from the {days} days before the cutoff, in "
-        f"{windows.folds} folds of {windows.target_days} days, at most {training.max_baskets:,} of them. Of "
+        f"Baskets of at least {windows.min_basket_products} products from at most {days} days before the cutoff, in "
+        f"up to {windows.folds} folds of {windows.target_days} days, at most {training.max_baskets:,} of them. Of "
         f"each, once {training.hidden_share:.0%} was hidden and {training.single_draws} times a single product; the "
         f"hidden candidates are the positive examples, {training.negatives_share:.0%} of the others the negative "
         "ones. Shopper states are those just before each basket, product statistics those at the start of its "

@@ -5,11 +5,14 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from configs import Settings, SilentProgress, StageReport, load_settings
 from features.data.ingest import ingest
+from features.history import load_history
 from features.offline import build_features
+from features.shopper import ShopperState, fold
 from training.evaluation.stage import evaluate
 from training.package import ModelPackage
 from training.train import train
@@ -52,3 +55,11 @@ def complete_journey(tmp_path_factory: pytest.TempPathFactory) -> tuple[Settings
 def package(built_shop: Settings) -> ModelPackage:
     """The corner shop's model package."""
     return ModelPackage.load(built_shop.work.model)
+
+
+@pytest.fixture(scope="session")
+def regular(built_shop: Settings, package: ModelPackage) -> ShopperState:
+    """The shopper with the most orders before the package's cutoff."""
+    known = load_history(built_shop.work.data).before(package.as_of)
+    who = np.bincount(known.shopper).argmax()
+    return fold((known.order(int(i)) for i in np.flatnonzero(known.shopper == who)), built_shop.features)

@@ -8,11 +8,10 @@ from typing import get_args
 import numpy as np
 import pytest
 
-from configs import Settings, load_settings
+from configs import load_settings
 from configs.errors import ConfigError
 from configs.settings import RankingSettings
-from features.history import load_history
-from features.shopper import ShopperState, fold
+from features.shopper import ShopperState
 from training.card import HEADS as DESCRIBED
 from training.heads import HEADS
 from training.package import ModelPackage
@@ -23,22 +22,14 @@ def headed(package: ModelPackage, head: str) -> Recommender:
     return Recommender(replace(package, ranking=package.ranking.model_copy(update={"head": head})))
 
 
-@pytest.fixture(scope="module")
-def shopper(built_shop: Settings, package: ModelPackage) -> ShopperState:
-    """The shopper with the most orders before the package's cutoff."""
-    known = load_history(built_shop.work.data).before(package.as_of)
-    who = np.bincount(known.shopper).argmax()
-    return fold((known.order(int(i)) for i in np.flatnonzero(known.shopper == who)), built_shop.features)
-
-
 @pytest.mark.parametrize("head", HEADS)
 def test_each_head_ranks_a_live_cart_with_calibrated_probabilities(
-    package: ModelPackage, shopper: ShopperState, head: str
+    package: ModelPackage, regular: ShopperState, head: str
 ) -> None:
     recommender = headed(package, head)
     cart = package.products.ids[:3]
-    assert len(recommender.recommend(cart, shopper, package.as_of, 10)) == 10
-    context = recommender.context(cart, shopper, package.as_of)
+    assert len(recommender.recommend(cart, regular, package.as_of, 10)) == 10
+    context = recommender.context(cart, regular, package.as_of)
     for arm in ("model", "value"):
         probability = recommender.probability(context, recommender.rank(context, 1_000, arm)[0])
         assert ((probability > 0) & (probability < 1)).all()
@@ -47,11 +38,11 @@ def test_each_head_ranks_a_live_cart_with_calibrated_probabilities(
 
 @pytest.mark.parametrize("head", sorted(set(HEADS) - {"blend"}))
 def test_a_head_of_one_score_orders_known_products_as_that_score_does(
-    package: ModelPackage, shopper: ShopperState, head: str
+    package: ModelPackage, regular: ShopperState, head: str
 ) -> None:
     recommender = headed(package, head)
-    context = recommender.context(package.products.ids[:3], shopper, package.as_of)
-    bought = [row for row in recommender.rank(context, 1_000)[0] if package.products.keys[row] in shopper.products.keys]
+    context = recommender.context(package.products.ids[:3], regular, package.as_of)
+    bought = [row for row in recommender.rank(context, 1_000)[0] if package.products.keys[row] in regular.products.keys]
     by_score = [row for row in recommender.rank(context, 1_000, head)[0] if row in bought]
     assert len(bought) > 5
     assert bought == by_score
@@ -59,7 +50,7 @@ def test_a_head_of_one_score_orders_known_products_as_that_score_does(
 
 @pytest.mark.parametrize("head", HEADS)
 def test_a_request_computes_only_the_scores_of_its_head(
-    package: ModelPackage, shopper: ShopperState, head: str, monkeypatch: pytest.MonkeyPatch
+    package: ModelPackage, regular: ShopperState, head: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     recommender = headed(package, head)
     asked: list[str] = []
@@ -68,7 +59,7 @@ def test_a_request_computes_only_the_scores_of_its_head(
         return lambda features: asked.append(name) or np.zeros(len(features))
 
     monkeypatch.setattr(recommender._ranker, "_scorers", {name: noting(name) for name in SCORES})
-    context = recommender.context([], shopper, package.as_of)
+    context = recommender.context([], regular, package.as_of)
     for arm in ("model", "value", "model"):
         recommender.rank(context, 10, arm)
     assert sorted(asked) == sorted(HEADS[head])

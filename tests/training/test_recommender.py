@@ -9,13 +9,11 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from configs import Settings
 from configs.errors import ConfigError
 from features.context import ProductMatrix
 from features.cooccurrence import cooccurrence
-from features.history import load_history
 from features.products import product_stats
-from features.shopper import ShopperState, fold
+from features.shopper import ShopperState
 from tests.features.histories import DAY, FEATURES, START, Bought, catalogue, history
 from training.package import ModelPackage
 from training.recommender import ARMS, Recommender
@@ -25,14 +23,6 @@ from training.recommender import ARMS, Recommender
 def recommender(package: ModelPackage) -> Recommender:
     """Ranks with the corner shop's package."""
     return Recommender(package)
-
-
-@pytest.fixture(scope="module")
-def regular(built_shop: Settings, package: ModelPackage) -> ShopperState:
-    """The shopper with the most orders before the package's cutoff."""
-    known = load_history(built_shop.work.data).before(package.as_of)
-    who = np.bincount(known.shopper).argmax()
-    return fold((known.order(int(i)) for i in np.flatnonzero(known.shopper == who)), built_shop.features)
 
 
 @pytest.mark.parametrize("arm", ARMS)

@@ -1,7 +1,7 @@
 """Candidates whose vectors lie nearest to the request's: exact search over the encoder's pool of lively products.
 
-A matrix product over 20,000 of them takes as long as a look into a
-graph index and forgets none (`python -m benchmarks.candidates` prints the cost); a package needs no index built.
+One matrix product searches them all and misses none, so a package needs no index; `python -m benchmarks.candidates`
+prints what that costs.
 """
 
 from __future__ import annotations

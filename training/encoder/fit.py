@@ -90,7 +90,7 @@ class EncoderFit:
                 with torch.autocast("cuda", enabled=self._device.type == "cuda"):
                     loss = network.loss(batch)
                 optimiser.zero_grad(set_to_none=True)
-                loss.backward()  # type: ignore[no-untyped-call]
+                loss.backward()  # type: ignore[no-untyped-call] # PyTorch leaves this one untyped
                 optimiser.step()
                 schedule.step()
                 done += 1

@@ -102,7 +102,7 @@ def _fitted(
         inputs = torch.from_numpy(scaling.inputs(examples.features[batch.rows])).to(device)
         loss = loss_of(network(inputs)[:, 0], batch)
         optimiser.zero_grad()
-        loss.backward()  # type: ignore[no-untyped-call]
+        loss.backward()  # type: ignore[no-untyped-call] # PyTorch leaves this one untyped
         optimiser.step()
         schedule.step()
         tell(step / steps)
