@@ -6,7 +6,7 @@ from typing import Literal
 
 import msgspec
 
-Kind = Literal["track", "identify", "other"]
+Kind = Literal["track", "page", "identify", "alias", "other"]
 
 MAX_ID = 256
 """Longest id of a product, session, shopper or message, in characters."""
@@ -27,22 +27,50 @@ class InvalidEventError(Exception):
 
 
 class Line(msgspec.Struct, frozen=True, array_like=True):
-    """One product of an event; `price` is money per unit, None if not told."""
+    """One product of an event.
+
+    Attributes:
+        product_id, quantity: what and how many.
+        price: money per unit, None if not told. discount: money off the line.
+        position: place in the list it was shown in, from 1; None if it was in none.
+    """
 
     product_id: str
     quantity: float = 1.0
     price: float | None = None
+    discount: float = 0.0
+    position: int | None = None
+
+
+class OrderFacts(msgspec.Struct, frozen=True, array_like=True):
+    """What an Order Completed event says of the order as a whole.
+
+    Attributes:
+        order_id: the shop's. value: money paid, None if not told. discount: money off.
+        currency: ISO 4217, None if not told. coupon: its code, None without one.
+    """
+
+    order_id: str
+    value: float | None = None
+    discount: float = 0.0
+    currency: str | None = None
+    coupon: str | None = None
 
 
 class Event(msgspec.Struct, frozen=True, array_like=True):
     """One thing that happened.
 
     Attributes:
-        message_id: the client's idempotency key. kind, name: what it is; name is the track call's event.
-        session_id: context.sessionId, else anonymousId, else userId. shopper_id: userId, if told.
-        occurred_at: unix seconds, corrected for the client's clock.
-        lines: products concerned. checkout_step: if told.
-        context: device, country and referrer, as far as told.
+        message_id: the client's idempotency key.
+        kind, name: what it is; name is the track call's event, else the kind of call.
+        session_id: context.sessionId, else anonymousId, else userId.
+        shopper_id: userId, if told. anonymous_id: anonymousId, if told.
+        previous_id: of an alias call, the id that is the same person as shopper_id.
+        occurred_at: unix seconds, corrected for the client's clock. received_at: unix seconds of our clock.
+        lines: products concerned. order: of Order Completed. checkout_step: if told.
+        request_id, list_id: the recommendation request and the block that products were shown in, if told.
+        context: device, country, region, referrer, channel, url, as far as told.
+        traits: of an identify call, the scalar ones as text.
     """
 
     message_id: str
@@ -54,6 +82,13 @@ class Event(msgspec.Struct, frozen=True, array_like=True):
     lines: tuple[Line, ...] = ()
     checkout_step: int | None = None
     context: dict[str, str] = {}
+    anonymous_id: str | None = None
+    previous_id: str | None = None
+    received_at: float = 0.0
+    order: OrderFacts | None = None
+    request_id: str | None = None
+    list_id: str | None = None
+    traits: dict[str, str] = {}
 
 
 _encoder = msgspec.msgpack.Encoder()
