@@ -42,6 +42,22 @@ class ProductMatrix:
         return np.where(np.isnan(self.stats.price), self.catalogue.price, self.stats.price)
 
     @cached_property
+    def worth(self) -> NDArray[np.float32]:
+        """float32[products], what selling one earns: its margin, as far as margins are known.
+
+        A product without a known margin has its price times the usual share of margin in price, the median of those
+        known; where the shop tells no margins, worth is the price. An unknown price counts as the usual one: neither
+        free nor priceless.
+        """
+        known = self.price[self.price > 0]
+        price = np.where(self.price > 0, self.price, np.median(known) if known.size else np.float32(1.0))
+        told = ~np.isnan(self.catalogue.margin)
+        share = self.catalogue.margin[told] / price[told]
+        return np.where(told, self.catalogue.margin, price * (np.median(share) if share.size else 1.0)).astype(
+            np.float32
+        )
+
+    @cached_property
     def row_of(self) -> dict[str, int]:
         """Row of each product id."""
         return {product: row for row, product in enumerate(self.catalogue.ids)}

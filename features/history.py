@@ -48,6 +48,7 @@ class Catalogue:
         ids, titles, categories, brands: list[str], one a product; brand "" is unknown.
         keys, category_keys, brand_keys: int64[products]; brand key 0 is unknown.
         price: float32[products], list price, NaN unknown. in_stock: bool[products].
+        margin: float32[products], gross margin of one in money, NaN unknown.
     """
 
     ids: list[str]
@@ -56,6 +57,7 @@ class Catalogue:
     brands: list[str]
     price: NDArray[np.float32]
     in_stock: NDArray[np.bool_]
+    margin: NDArray[np.float32]
     keys: NDArray[np.int64]
     category_keys: NDArray[np.int64]
     brand_keys: NDArray[np.int64]
@@ -82,8 +84,9 @@ class Catalogue:
         brands: list[str],
         price: NDArray[np.float32],
         in_stock: NDArray[np.bool_],
+        margin: NDArray[np.float32] | None = None,
     ) -> Catalogue:
-        """Return the catalogue with its keys computed.
+        """Return the catalogue with its keys computed; without `margin` none is known.
 
         Raises:
             DataError: two product ids collide in their key.
@@ -96,6 +99,7 @@ class Catalogue:
             brands,
             price,
             in_stock,
+            np.full(len(ids), np.nan, dtype=np.float32) if margin is None else margin,
             distinct_keys(ids),
             stable_keys(categories),
             brand_keys,
@@ -205,6 +209,7 @@ def catalogue_of(table: pa.Table) -> Catalogue:
         brands=table["brand"].to_pylist(),
         price=_numbers(table["price"]).astype(np.float32),
         in_stock=table["in_stock"].to_numpy().astype(bool),
+        margin=_numbers(table["margin"]).astype(np.float32),
     )
 
 

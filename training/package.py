@@ -32,7 +32,7 @@ from features.products import ProductStats
 from training.blend import Blend
 from training.neural.network import NeuralRanker
 
-FORMAT = 5
+FORMAT = 6
 MANIFEST, PRODUCTS, RANKER, NEURAL, ENCODER = "manifest.json", "products.parquet", "ranker.txt", "neural_", "encoder_"
 STUDENTS = ("student", "student_int8")
 
@@ -193,6 +193,7 @@ def _save_catalogue(folder: Path, catalogue: Catalogue) -> None:
             "brand": catalogue.brands,
             "price": pa.array(catalogue.price),
             "in_stock": pa.array(catalogue.in_stock),
+            "margin": pa.array(catalogue.margin),
         }
     )
     pq.write_table(table, folder / PRODUCTS, compression="zstd")

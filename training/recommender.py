@@ -28,7 +28,7 @@ SCORES = ("gbm", "neural", "student", "student_int8")
 
 ARMS = ("model", "value", *SCORES, *FALLBACKS)
 """Names of the ways to rank: by the head that the settings chose, for the most conversions ("model") or for the most
-expected value, probability × price ("value"); by each model alone; and the fallbacks."""
+expected value, probability × what selling one earns ("value"); by each model alone; and the fallbacks."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,8 +47,6 @@ class Recommender:
         self.package = package
         self._ranker = Ranker(package)
         self._last: tuple[Context, Scored] | None = None
-        known = package.matrix.price[package.matrix.price > 0]
-        self._usual_price = float(np.median(known)) if known.size else 1.0
         self._arms: dict[str, Callable[[Context, int], Ranked]] = {
             "model": self._by_probability,
             "value": self._by_value,
@@ -112,10 +110,7 @@ class Recommender:
 
     def _by_value(self, context: Context, k: int) -> Ranked:
         scored = self._scored(context)
-        price = self.package.matrix.price[scored.rows].astype(np.float64)
-        # An unknown price counts as the usual one: neither free nor priceless.
-        price = np.where(price > 0, price, self._usual_price)
-        return _best(scored.rows, scored.probability * price, k)
+        return _best(scored.rows, scored.probability * self.package.matrix.worth[scored.rows], k)
 
     def _scored(self, context: Context) -> Scored:
         """Return the candidates and their scores; several arms asked about the same request share the work."""

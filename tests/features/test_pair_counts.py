@@ -151,6 +151,7 @@ def renamed(of: Catalogue, ids: list[str], categories: list[str]) -> Catalogue:
         brands=of.brands,
         price=of.price,
         in_stock=of.in_stock,
+        margin=of.margin,
     )
 
 

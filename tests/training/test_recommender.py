@@ -98,6 +98,23 @@ def test_products_out_of_stock_are_never_recommended(package: ModelPackage) -> N
         assert {item.product_id for item in answer} <= set(package.products.ids[-3:])
 
 
+def test_with_margins_told_value_is_probability_times_margin(package: ModelPackage, regular: ShopperState) -> None:
+    margin = np.full(len(package.products), np.nan, dtype=np.float32)
+    margin[::2] = package.matrix.price[::2] * 0.25
+    margin[0] = 50.0
+    products = replace(package.products, margin=margin)
+    told = Recommender(replace(package, matrix=replace(package.matrix, catalogue=products)))
+    context = told.context(package.products.ids[1:3], regular, package.as_of)
+    rows, scores = told.rank(context, 1_000, "value")
+    earned = scores / told.probability(context, rows)
+    known, priced = ~np.isnan(margin[rows]), ~np.isnan(package.matrix.price[rows])
+    np.testing.assert_allclose(earned[known], margin[rows[known]], rtol=1e-5)
+    plain = ~known & priced
+    np.testing.assert_allclose(earned[plain], package.matrix.price[rows[plain]] * 0.25, rtol=1e-5)
+    assert known.any()
+    assert plain.any()
+
+
 def test_value_is_probability_times_price(recommender: Recommender, regular: ShopperState) -> None:
     matrix = recommender.package.matrix
     context = recommender.context(matrix.catalogue.ids[:2], regular, recommender.package.as_of)
