@@ -65,8 +65,8 @@ class RedisStreams(Broker):
             raise PartError(f"The event stream in Redis did not accept the events ({error}).") from None
         if refused != NONE_REFUSED:
             raise PartError(
-                f"The event stream in Redis did not accept the events: {refused} of a partition wait to be consumed, at "
-                f"most {self._settings.max_waiting} may. `tillwise status` tells whether the consumers run."
+                f"The event stream in Redis did not accept the events: {refused} of a partition wait to be consumed, "
+                f"at most {self._settings.max_waiting} may. `tillwise status` tells whether the consumers run."
             )
 
     async def read(self, consumer: str, *, limit: int, wait_ms: int) -> list[Delivery]:
@@ -148,7 +148,8 @@ class RedisStreams(Broker):
 
     async def _read_new(self, consumer: str, limit: int, wait_ms: int) -> list[Delivery]:
         """Read all partitions at once; those that had more than their share fill up what the others left."""
-        streams, block, taken = self._streams, wait_ms, list[Delivery]()
+        streams, taken = self._streams, list[Delivery]()
+        block = wait_ms or None  # zero would mean for ever
         while streams and len(taken) < limit:
             share = max(1, (limit - len(taken)) // len(streams))
             asked: dict[Any, Any] = dict.fromkeys(streams, ">")
@@ -156,7 +157,7 @@ class RedisStreams(Broker):
             for name, entries in found:
                 taken += await self._decoded(self._streams.index(name.decode()), entries)
             streams = [name.decode() for name, entries in found if len(entries) == share]
-            block = 1
+            block = None
         return taken
 
     async def _reclaim(self, consumer: str, limit: int) -> list[Delivery]:
@@ -184,9 +185,7 @@ class RedisStreams(Broker):
             first = b"(" + found[-1]["message_id"]
         return {item["message_id"]: item["times_delivered"] for item in pending}
 
-    async def _decoded(
-        self, number: int, entries: Entries, attempts: dict[bytes, int] | None = None
-    ) -> list[Delivery]:
+    async def _decoded(self, number: int, entries: Entries, attempts: dict[bytes, int] | None = None) -> list[Delivery]:
         deliveries = []
         for entry, fields in entries:
             token = f"{number}:{entry.decode()}"

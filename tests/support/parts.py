@@ -1,4 +1,4 @@
-"""What happens to a test whose real part is not on this machine: `.ci/parts` promises them to continuous integration."""
+"""What happens to a test whose real part is missing here; `.ci/parts` promises them to continuous integration."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A real RabbitMQ for tests: Debian's, as a node of its own on free ports of 127.0.0.1, its data in a temporary folder."""
+"""A real RabbitMQ for tests: Debian's, a node of its own on free ports of 127.0.0.1, data in a temporary folder."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ class RabbitMQ:
             "RABBITMQ_ENABLED_PLUGINS_FILE": str(folder / "plugins"),
             "RABBITMQ_MNESIA_BASE": str(folder / "data"),
             "RABBITMQ_LOG_BASE": str(folder / "log"),
-            "RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS": '-kernel inet_dist_use_interface {127,0,0,1} -setcookie tillwise',
+            "RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS": "-kernel inet_dist_use_interface {127,0,0,1} -setcookie tillwise",
         }
 
     @property
