@@ -12,7 +12,7 @@ from confluent_kafka.cimpl import NewTopic
 
 from configs.errors import PartError
 
-ANSWER_SECONDS = 8.0
+ANSWER_SECONDS = 5.0
 DEFAULT_REPLICAS = -1
 """As many copies as the broker's own setting says."""
 

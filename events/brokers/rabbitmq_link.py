@@ -71,7 +71,9 @@ class Link:
 
     async def renew_channel(self) -> None:
         """Open a channel in place of one that the server closed because it refused something."""
-        self._channel = await self.connection.channel(publisher_confirms=self._confirms, on_return_raises=True)
+        self._channel = await self.connection.channel(
+            publisher_confirms=self._confirms, on_return_raises=self._confirms
+        )
 
     async def drop(self) -> None:
         """Close what is open; the next `open` connects again."""

@@ -20,7 +20,7 @@ from events.brokers import Broker, Delivery, connect
 from events.brokers.partitions import partition_of
 from events.contract import Event
 from tests.events.builders import event
-from tests.support.brokers import SERVERS, broker_settings
+from tests.support.brokers import SERVERS, broker_settings, put_raw
 from tests.support.ports import free_port
 
 PATIENCE_SECONDS = 20.0
@@ -204,7 +204,10 @@ def test_a_buried_event_is_a_dead_letter_until_it_is_forgotten(settings: Setting
         assert await nothing_comes(broker)
         for _ in range(2):  # looking changes nothing
             letters = await broker.dead_letters(10)
-            assert [(item.source, item.reason) for item in letters] == [("consumer", "bites"), ("consumer", "scratches")]
+            assert [(item.source, item.reason) for item in letters] == [
+                ("consumer", "bites"),
+                ("consumer", "scratches"),
+            ]
         assert [item.reason for item in await broker.dead_letters(1)] == ["bites"]
         await broker.forget([letters[0].id, "dead:9-9", "nonsense"])
         assert [item.id for item in await broker.dead_letters(10)] == [letters[1].id]
@@ -226,6 +229,79 @@ def test_a_rejected_call_is_kept_whole(settings: Settings) -> None:
         assert before <= letter.at <= time.time()
 
     run(settings, script)
+
+
+def test_of_rejected_calls_the_newest_stay_and_of_buried_events_all(request: pytest.FixtureRequest) -> None:
+    for name in ("redis streams", "rabbitmq"):  # Kafka bounds them by bytes
+        settings = broker_settings(request, name, max_rejected_calls=3)
+
+        async def script(broker: Broker) -> None:
+            await broker.publish(some(5))
+            for delivery in await take(broker, 5):
+                await broker.bury(delivery, f"buried {delivery.event.message_id}")
+            for number in range(5):
+                await broker.reject(b"{}", "track", "event", f"rejected {number}")
+            reasons = [letter.reason for letter in await broker.dead_letters(20)]
+            assert reasons == [f"buried s-{n}" for n in range(5)] + [f"rejected {n}" for n in (2, 3, 4)]
+
+        run(settings, script)
+
+
+def test_entries_that_cannot_be_decoded_become_dead_letters_and_block_nothing(settings: Settings) -> None:
+    async def first(broker: Broker) -> None:
+        await broker.publish(some(1))
+        await broker.acknowledge(await take(broker, 1))
+
+    async def then(broker: Broker) -> None:
+        await broker.publish(some(1, first=1))
+        taken = await take(broker, 1)
+        assert ids(taken) == ["s-1"]
+        await broker.acknowledge(taken)
+        assert await nothing_comes(broker)
+        letters = await broker.dead_letters(10)
+        assert sorted(letter.body for letter in letters) == [b"garbage", b"\x93\x01"]
+        assert all(letter.source == "consumer" and "decoded" in letter.reason for letter in letters)
+        lag = await broker.lag()
+        assert (lag.waiting, lag.unacknowledged) == (0, 0)
+
+    run(settings, first)
+    put_raw(settings, [b"garbage", b"\x93\x01"])
+    run(settings, then)
+
+
+@pytest.mark.parametrize("name", ["redis streams", "rabbitmq"])  # Kafka keeps what waits on disk
+def test_publishing_is_refused_while_too_much_waits_and_goes_on_when_all_groups_are_through(
+    request: pytest.FixtureRequest, name: str
+) -> None:
+    settings = broker_settings(request, name, max_waiting=100)
+
+    async def publish_until_refused(broker: Broker) -> int:
+        """Return how many were accepted; RabbitMQ tells its quorum queues' publishers a little late."""
+        for number in range(100):
+            try:
+                await broker.publish(some(10, first=10 * number))
+            except PartError as refused:
+                assert "at most 100" in str(refused)
+                return 10 * number
+        pytest.fail("nothing was refused")
+
+    async def inside() -> None:
+        async with connected(settings) as profiles, connected(settings, settings.events.record_group) as record:
+            accepted = await publish_until_refused(profiles)
+            assert 100 <= accepted <= 200
+            await profiles.acknowledge(await take(profiles, accepted))
+            assert await publish_until_refused(profiles) <= 20, "the other group is not through"
+            while await record_all(record):
+                pass
+            await profiles.publish(some(10, session="later"))
+            assert {item.event.session_id for item in await take(record, 10)} == {"later"}
+
+    async def record_all(record: Broker) -> bool:
+        taken = await record.read("one", limit=50, wait_ms=500)
+        await record.acknowledge(taken)
+        return bool(taken)
+
+    asyncio.run(inside())
 
 
 def test_a_thousand_events_in_one_call_all_arrive(settings: Settings) -> None:

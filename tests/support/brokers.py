@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
 import uuid
+from collections.abc import Sequence
 from typing import Any
 
+import aio_pika
 import pytest
+import redis
+from confluent_kafka import Producer
 
 from configs import Settings, load_settings
 
@@ -22,3 +27,26 @@ def broker_settings(request: pytest.FixtureRequest, name: str, **events: Any) ->
     url = server if isinstance(server, str) else server.url
     own = {"broker_url": url, "stream": f"test:{uuid.uuid4().hex[:8]}"}
     return load_settings(events=SMALL | own | events)
+
+
+def put_raw(settings: Settings, entries: Sequence[bytes]) -> None:
+    """Put bytes into partition 0 as a foreign program might, past our own code."""
+    url, stream = settings.broker_url, settings.events.stream
+    if url.startswith("redis"):
+        with redis.Redis.from_url(url) as client:
+            for raw in entries:
+                client.xadd(f"{stream}:0", {"e": raw})
+    elif url.startswith("kafka"):
+        producer = Producer({"bootstrap.servers": url.partition("//")[2]})
+        for raw in entries:
+            producer.produce(stream.replace(":", "."), raw, partition=0)
+        assert producer.flush(10) == 0
+    else:
+        asyncio.run(_put_to_exchange(url, stream, entries))
+
+
+async def _put_to_exchange(url: str, name: str, entries: Sequence[bytes]) -> None:
+    async with await aio_pika.connect(url) as connection:
+        exchange = await (await connection.channel()).get_exchange(name, ensure=False)
+        for raw in entries:
+            await exchange.publish(aio_pika.Message(raw), routing_key="0")

@@ -106,12 +106,17 @@ class RabbitMQ:
 @pytest.fixture(scope="session")
 def rabbitmq_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RabbitMQ]:
     """The running node; without RabbitMQ the test is skipped, in continuous integration it fails."""
-    if _server() is None:
-        missing("RabbitMQ", "rabbitmq-server")
+    installed()
     server = RabbitMQ(tmp_path_factory.mktemp("rabbitmq"))
     server.start()
     yield server
     server.stop()
+
+
+def installed() -> None:
+    """Skip the test where RabbitMQ is not installed; fail it in continuous integration."""
+    if _server() is None:
+        missing("RabbitMQ", "rabbitmq-server")
 
 
 def _server() -> str | None:

@@ -1,0 +1,115 @@
+"""What only Redis streams do: trim, count over processes, recover from an emptied server."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+import redis
+
+from configs import Settings
+from events.brokers import Broker, Delivery, connect
+from events.contract import Event
+from tests.events.builders import event
+from tests.support.brokers import broker_settings
+
+
+@pytest.fixture
+def settings(request: pytest.FixtureRequest) -> Settings:
+    """One stream, so that all is in one partition."""
+    return broker_settings(request, "redis streams", partitions=1, reclaim_idle_ms=50)
+
+
+def some(count: int) -> list[Event]:
+    return [event("Product Added", "p", message=f"m{number}") for number in range(count)]
+
+
+def length(settings: Settings) -> int:
+    with redis.Redis.from_url(settings.broker_url) as client:
+        return int(client.xlen(f"{settings.events.stream}:0"))  # type: ignore[arg-type] # value or awaitable, it says
+
+
+async def finish(broker: Broker, count: int) -> list[Event]:
+    """Take and acknowledge so many events."""
+    seen: list[Event] = []
+    while len(seen) < count:
+        taken = await broker.read("one", limit=500, wait_ms=100)
+        await broker.acknowledge(taken)
+        seen += [item.event for item in taken]
+    return seen
+
+
+def test_a_long_stream_is_trimmed_to_what_some_group_still_needs(settings: Settings) -> None:
+    async def inside() -> None:
+        profiles, record = connect(settings), connect(settings, settings.events.record_group)
+        await profiles.publish(some(3_000))
+        assert await finish(profiles, 3_000) == some(3_000)
+        assert length(settings) == 3_000, "the other group has not begun"
+        assert await finish(record, 1_500) == some(1_500)
+        assert length(settings) == 1_500
+        assert await finish(record, 1_500) == some(3_000)[1_500:]
+        await profiles.close()
+        await record.close()
+
+    asyncio.run(inside())
+
+
+def test_trimming_leaves_what_is_unacknowledged(settings: Settings) -> None:
+    async def inside() -> None:
+        profiles, record = connect(settings), connect(settings, settings.events.record_group)
+        await profiles.publish(some(3_000))
+        await finish(record, 3_000)
+        held = await profiles.read("gone", limit=500, wait_ms=100)
+        rest: list[Delivery] = []
+        while len(rest) < 2_500:
+            rest += await profiles.read("gone", limit=2_500, wait_ms=100)
+        await profiles.acknowledge(rest)
+        await asyncio.sleep(0.1)
+        again = await connect(settings).read("two", limit=1_000, wait_ms=100)
+        assert [item.event for item in again] == [item.event for item in held] == some(500)
+        await profiles.close()
+        await record.close()
+
+    asyncio.run(inside())
+
+
+def test_hand_outs_are_counted_over_processes(settings: Settings) -> None:
+    async def inside() -> None:
+        await connect(settings).publish(some(1))
+        for attempt in (1, 2, 3):
+            await asyncio.sleep(0.1)
+            (taken,) = await connect(settings).read(f"consumer {attempt}", limit=5, wait_ms=100)
+            assert taken.attempts == attempt
+
+    asyncio.run(inside())
+
+
+def test_a_hot_partition_fills_what_the_others_leave(request: pytest.FixtureRequest) -> None:
+    settings = broker_settings(request, "redis streams", partitions=16)
+
+    async def inside() -> None:
+        broker = connect(settings)
+        await broker.publish(some(300))
+        assert [item.event for item in await broker.read("one", limit=200, wait_ms=100)] == some(200)
+        assert [item.event for item in await broker.read("one", limit=5, wait_ms=100)] == some(205)[200:]
+        await broker.close()
+
+    asyncio.run(inside())
+
+
+def test_an_emptied_server_is_taken_as_a_new_one(settings: Settings) -> None:
+    async def inside() -> None:
+        broker = connect(settings)
+        await broker.publish(some(1))
+        assert len(await broker.read("one", limit=5, wait_ms=100)) == 1
+        with redis.Redis.from_url(settings.broker_url) as client:
+            client.flushall()
+        await broker.publish(some(3))
+        seen: list[Delivery] = []
+        while len(seen) < 3:
+            seen += await broker.read("one", limit=5, wait_ms=100)
+        assert [item.event for item in seen] == some(3)
+        assert (await broker.lag()).unacknowledged == 3
+        await broker.close()
+
+    asyncio.run(inside())
