@@ -86,7 +86,11 @@ class Broker(ABC):
 
     @abstractmethod
     async def acknowledge(self, deliveries: Sequence[Delivery]) -> None:
-        """Mark deliveries as done: the group is never handed them again."""
+        """Mark deliveries as done: the group is not handed them again.
+
+        Where a broker remembers only how far a partition is done (Kafka), that holds for another process once all
+        earlier events of the partition are acknowledged as well.
+        """
 
     @abstractmethod
     async def bury(self, delivery: Delivery, reason: str) -> None:

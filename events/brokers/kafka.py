@@ -71,7 +71,7 @@ class Kafka(Broker):
         self._producer: ConfirmedProducer | None = None
         self._consumer: Consumer | None = None
         self._subscribed = False
-        self._tracked: dict[int, _Offsets] = {}
+        self._tracked: dict[int, Offsets] = {}
         self._in_flight = InFlight(settings.reclaim_idle_ms)
         self._broken: list[tuple[str, bytes, str]] = []
         # The consumer belongs to this one thread, and so does all that is known of its partitions.
@@ -207,7 +207,7 @@ class Kafka(Broker):
         partition, offset = message.partition(), message.offset()
         if message.error() is not None or partition is None or offset is None:
             return None
-        self._tracked.setdefault(partition, _Offsets()).handed(offset)
+        self._tracked.setdefault(partition, Offsets()).handed(offset)
         token = f"{partition}:{offset}"
         try:
             return self._in_flight.add(Delivery(token, decode(message.value() or b"")), time.monotonic())
@@ -254,7 +254,7 @@ class Kafka(Broker):
         return found[0], max(found[1], fetched[1])  # the newer of what was asked now and what came with events
 
 
-class _Offsets:
+class Offsets:
     """Offsets of one partition that were handed out, up to the lowest that is not acknowledged."""
 
     def __init__(self) -> None:

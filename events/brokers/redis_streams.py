@@ -105,8 +105,9 @@ class RedisStreams(Broker):
     async def reject(self, raw: bytes, endpoint: str, field: str, reason: str) -> None:
         """See `Broker.reject`."""
         letter: dict[Any, Any] = {FIELD: rejected_call(raw, endpoint, field, reason)}
+        most = self._settings.max_rejected_calls
         with _answering():
-            await self._redis.xadd(self._letters["rejected"], letter, maxlen=self._settings.max_rejected_calls)
+            await self._redis.xadd(self._letters["rejected"], letter, maxlen=most, approximate=False)
 
     async def dead_letters(self, limit: int) -> list[DeadLetter]:
         """See `Broker.dead_letters`."""

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import uuid
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
 from typing import Any
 
 import aio_pika
@@ -13,6 +14,7 @@ import redis
 from confluent_kafka import Producer
 
 from configs import Settings, load_settings
+from events.brokers import Broker, connect
 
 SERVERS = {"redis streams": "redis_url", "kafka": "kafka_server", "rabbitmq": "rabbitmq_server"}
 """The fixture that brings each broker."""
@@ -27,6 +29,16 @@ def broker_settings(request: pytest.FixtureRequest, name: str, **events: Any) ->
     url = server if isinstance(server, str) else server.url
     own = {"broker_url": url, "stream": f"test:{uuid.uuid4().hex[:8]}"}
     return load_settings(events=SMALL | own | events)
+
+
+@asynccontextmanager
+async def connected(settings: Settings, group: str | None = None) -> AsyncIterator[Broker]:
+    """A broker, closed with the block."""
+    broker = connect(settings, group)
+    try:
+        yield broker
+    finally:
+        await broker.close()
 
 
 def put_raw(settings: Settings, entries: Sequence[bytes]) -> None:
