@@ -35,6 +35,9 @@ from events.contract import Event, decode, encode
 
 SESSION_TIMEOUT_MS = 6_000
 FETCHED_KB = 16_384
+FETCH_WAIT_MS = 20
+"""Longest that a fetch waits at the broker: some answer only then, although there are events already."""
+
 REJECTED_BYTES = 2**30
 
 DEAD = {"cleanup.policy": "compact"}
@@ -182,6 +185,8 @@ class Kafka(Broker):
                 "auto.offset.reset": "earliest",
                 "session.timeout.ms": SESSION_TIMEOUT_MS,
                 "queued.max.messages.kbytes": FETCHED_KB,
+                "fetch.queue.backoff.ms": FETCH_WAIT_MS,
+                "fetch.wait.max.ms": FETCH_WAIT_MS,
             }
             self._consumer = Consumer(self._config | ours)
         return self._consumer

@@ -15,6 +15,7 @@ import asyncio
 import time
 from collections import deque
 from collections.abc import Sequence
+from itertools import takewhile
 from typing import Any
 
 import aio_pika
@@ -93,11 +94,13 @@ class RabbitMQ(Broker):
 
     async def acknowledge(self, deliveries: Sequence[Delivery]) -> None:
         """See `Broker.acknowledge`; one that was taken away with a lost connection comes again."""
-        for item in deliveries:
-            self._in_flight.remove(item.token)
-            message = self._messages.pop(item.token, None)
-            if message is not None:
-                await self._acknowledge(message)
+        done = {item.token for item in deliveries if self._in_flight.remove(item.token)}
+        # Handed out in the order of their tags, so one word acknowledges all up to the first that is not done.
+        together = [self._messages.pop(token) for token in list(takewhile(done.__contains__, self._messages))]
+        if together:
+            await self._acknowledge(together[-1], multiple=True)
+        for token in done & self._messages.keys():
+            await self._acknowledge(self._messages.pop(token))
 
     async def bury(self, delivery: Delivery, reason: str) -> None:
         """See `Broker.bury`."""
@@ -176,16 +179,23 @@ class RabbitMQ(Broker):
         try:
             event = decode(message.body)
         except msgspec.DecodeError as broken:
-            await self._letters.keep("dead", buried_event(message.body, f"cannot be decoded: {broken!r}"))
-            await self._acknowledge(message)
+            await self._put_aside(message, f"cannot be decoded: {broken!r}")
             return None
         token = f"{self._in.generation}:{message.delivery_tag}"
         self._messages[token] = message
         return self._in_flight.add(Delivery(token, event, _attempts(message)), time.monotonic())
 
-    async def _acknowledge(self, message: AbstractIncomingMessage) -> None:
+    async def _put_aside(self, message: AbstractIncomingMessage, reason: str) -> None:
         try:
-            await message.ack()
+            await self._letters.keep("dead", buried_event(message.body, reason))
+        except PartError:
+            await self._in.drop()  # it comes again, instead of being acknowledged together with later ones
+            raise
+        await self._acknowledge(message)
+
+    async def _acknowledge(self, message: AbstractIncomingMessage, *, multiple: bool = False) -> None:
+        try:
+            await message.ack(multiple=multiple)
         except FAILURES as error:
             await self._in.drop()
             raise PartError(f"RabbitMQ does not answer ({described(error)}).") from None
