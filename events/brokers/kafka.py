@@ -25,15 +25,15 @@ from confluent_kafka import Consumer, KafkaError, KafkaException, Message, Topic
 
 from configs.errors import PartError
 from configs.settings import EventSettings
+from events.brokers.attempt import SharedAttempt
 from events.brokers.base import Broker, DeadLetter, Delivery, Lag
 from events.brokers.in_flight import InFlight
 from events.brokers.kafka_producer import ConfirmedProducer, Record
-from events.brokers.kafka_topics import ANSWER_SECONDS, client_config, make_topic, newest_values
+from events.brokers.kafka_topics import ANSWER_SECONDS, client_config, make_topic, newest_values, session_timeout_ms
 from events.brokers.letters import buried_event, oldest, read_letter, rejected_call
 from events.brokers.partitions import partition_of
 from events.contract import Event, decode, encode
 
-SESSION_TIMEOUT_MS = 6_000
 FETCHED_KB = 16_384
 FETCH_WAIT_MS = 20
 """Longest that a fetch waits at the broker: some answer only then, although there are events already."""
@@ -66,7 +66,7 @@ class Kafka(Broker):
 
     def __init__(self, url: str, settings: EventSettings, group: str) -> None:
         self._settings = settings
-        self._config = client_config(url)
+        self._config, self._session_ms = client_config(url), session_timeout_ms(url)
         self._topic = settings.stream.replace(":", ".")
         self._group = f"{self._topic}.{group}"
         self._letters = {"dead": f"{self._topic}.dead", "rejected": f"{self._topic}.rejected"}
@@ -79,7 +79,7 @@ class Kafka(Broker):
         self._broken: list[tuple[str, bytes, str]] = []
         # The consumer belongs to this one thread, and so does all that is known of its partitions.
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="kafka-consumer")
-        self._making = asyncio.Lock()
+        self._making = SharedAttempt(self._ask_for_topics)
         self._closed = False
 
     async def publish(self, events: Sequence[Event]) -> None:
@@ -157,13 +157,13 @@ class Kafka(Broker):
             raise PartError(f"Kafka does not answer ({error.args[0].str()}).") from None
 
     async def _make_topics(self) -> None:
-        async with self._making:
-            if not self._partitions:
-                for kind, options in (("dead", DEAD), ("rejected", REJECTED)):
-                    await asyncio.to_thread(make_topic, self._config, self._letters[kind], 1, options)
-                self._partitions = await asyncio.to_thread(
-                    make_topic, self._config, self._topic, self._settings.partitions
-                )
+        if not self._partitions:
+            await self._making()
+
+    async def _ask_for_topics(self) -> None:
+        for kind, options in (("dead", DEAD), ("rejected", REJECTED)):
+            await asyncio.to_thread(make_topic, self._config, self._letters[kind], 1, options)
+        self._partitions = await asyncio.to_thread(make_topic, self._config, self._topic, self._settings.partitions)
 
     async def _send(self, records: Sequence[Record]) -> None:
         if self._producer is None or self._producer.broken:
@@ -183,7 +183,8 @@ class Kafka(Broker):
                 "group.id": self._group,
                 "enable.auto.commit": False,
                 "auto.offset.reset": "earliest",
-                "session.timeout.ms": SESSION_TIMEOUT_MS,
+                "session.timeout.ms": self._session_ms,
+                "heartbeat.interval.ms": self._session_ms // 3,
                 "queued.max.messages.kbytes": FETCHED_KB,
                 "fetch.queue.backoff.ms": FETCH_WAIT_MS,
                 "fetch.wait.max.ms": FETCH_WAIT_MS,

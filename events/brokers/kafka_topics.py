@@ -13,12 +13,17 @@ from confluent_kafka.cimpl import NewTopic
 from configs.errors import PartError
 
 ANSWER_SECONDS = 5.0
+SESSION_TIMEOUT = "session.timeout.ms"
+SESSION_TIMEOUT_MS = 6_000
 DEFAULT_REPLICAS = -1
 """As many copies as the broker's own setting says."""
 
+log = logging.getLogger("events.kafka")
+log.addHandler(logging.NullHandler())  # a process that configures no logs shows none
+
 
 def client_config(url: str) -> dict[str, Any]:
-    """Return what a client needs to connect.
+    """Return what any client needs to connect.
 
     Args:
         url: kafka://[user:password@]host:port[,host:port…][?librdkafka.property=value&…].
@@ -28,12 +33,17 @@ def client_config(url: str) -> dict[str, Any]:
         "bootstrap.servers": parts.netloc.rpartition("@")[2],
         "socket.connection.setup.timeout.ms": 2_000,
         "reconnect.backoff.max.ms": 1_000,
-        "logger": logging.getLogger("events.kafka"),
+        "logger": log,
     }
     if parts.username:
         config |= {"security.protocol": "SASL_PLAINTEXT", "sasl.mechanism": "PLAIN"}
         config |= {"sasl.username": unquote(parts.username), "sasl.password": unquote(parts.password or "")}
-    return config | dict(parse_qsl(parts.query))
+    return config | {name: value for name, value in parse_qsl(parts.query) if name != SESSION_TIMEOUT}
+
+
+def session_timeout_ms(url: str) -> int:
+    """Return after how long a killed consumer's partitions go to another: `session.timeout.ms` of the URL, or 6 s."""
+    return int(dict(parse_qsl(urlsplit(url).query)).get(SESSION_TIMEOUT, SESSION_TIMEOUT_MS))
 
 
 def make_topic(config: dict[str, Any], name: str, partitions: int, options: dict[str, str] | None = None) -> int:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Awaitable, Callable
 from typing import Any
 
@@ -11,11 +12,15 @@ from aio_pika.abc import AbstractChannel, AbstractConnection
 from aiormq.exceptions import AMQPError, ChannelNotFoundEntity, ChannelPreconditionFailed
 
 from configs.errors import PartError
+from events.brokers.attempt import SharedAttempt
 
 ANSWER_SECONDS = 10.0
 CONNECT_SECONDS = 5.0
 FAILURES = (AMQPError, OSError, TimeoutError, aio_pika.exceptions.AMQPException, RuntimeError)
 """What the client raises when the server, the connection or the channel is gone."""
+
+for _library in ("aio_pika", "aiormq"):
+    logging.getLogger(_library).addHandler(logging.NullHandler())  # a process that configures no logs shows none
 
 
 class Link:
@@ -31,7 +36,8 @@ class Link:
         self._url, self._confirms, self._prepare = url, confirms, prepare
         self._connection: AbstractConnection | None = None
         self._channel: AbstractChannel | None = None
-        self._opening = asyncio.Lock()
+        self._connecting = SharedAttempt(self._connect)
+        self._prepared = False
         self.generation = 0
 
     @property
@@ -54,20 +60,30 @@ class Link:
         Raises:
             PartError: the server does not answer.
         """
-        async with self._opening:
-            if self._connection and self._channel and not (self._connection.is_closed or self._channel.is_closed):
-                return self._channel
+        if not self._usable():
+            await self._connecting()
+        if self._channel is None:
+            raise PartError("RabbitMQ does not answer (the connection was lost).")
+        return self._channel
+
+    def _usable(self) -> bool:
+        connection, channel = self._connection, self._channel
+        return self._prepared and not (
+            connection is None or channel is None or connection.is_closed or channel.is_closed
+        )
+
+    async def _connect(self) -> None:
+        await self.drop()
+        try:
+            async with asyncio.timeout(ANSWER_SECONDS):
+                self._connection = await aio_pika.connect(self._url, timeout=CONNECT_SECONDS)
+                await self.renew_channel()
+                self.generation += 1
+                await self._prepare(self)
+                self._prepared = True
+        except FAILURES as error:
             await self.drop()
-            try:
-                async with asyncio.timeout(ANSWER_SECONDS):
-                    self._connection = await aio_pika.connect(self._url, timeout=CONNECT_SECONDS)
-                    await self.renew_channel()
-                    self.generation += 1
-                    await self._prepare(self)
-            except FAILURES as error:
-                await self.drop()
-                raise PartError(f"RabbitMQ does not answer ({described(error)}).") from None
-            return self.channel
+            raise PartError(f"RabbitMQ does not answer ({described(error)}).") from None
 
     async def renew_channel(self) -> None:
         """Open a channel in place of one that the server closed because it refused something."""
@@ -77,7 +93,7 @@ class Link:
 
     async def drop(self) -> None:
         """Close what is open; the next `open` connects again."""
-        connection, self._connection, self._channel = self._connection, None, None
+        connection, self._connection, self._channel, self._prepared = self._connection, None, None, False
         if connection is not None:
             try:
                 async with asyncio.timeout(CONNECT_SECONDS):

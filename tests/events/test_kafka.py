@@ -8,7 +8,7 @@ import random
 import pytest
 
 from events.brokers.kafka import Offsets
-from events.brokers.kafka_topics import client_config
+from events.brokers.kafka_topics import client_config, session_timeout_ms
 from tests.events.builders import event
 from tests.support.brokers import broker_settings, connected
 
@@ -68,3 +68,9 @@ def test_the_url_says_who_connects_and_how() -> None:
     known = client_config("kafka://me:p%40ss@a:9092?security.protocol=SASL_SSL&sasl.mechanism=SCRAM-SHA-256")
     assert (known["bootstrap.servers"], known["sasl.username"], known["sasl.password"]) == ("a:9092", "me", "p@ss")
     assert (known["security.protocol"], known["sasl.mechanism"]) == ("SASL_SSL", "SCRAM-SHA-256")
+
+
+def test_how_long_a_killed_consumer_is_waited_for_may_stand_in_the_url() -> None:
+    assert session_timeout_ms("kafka://a:9092") == 6_000
+    assert session_timeout_ms("kafka://a:9092?session.timeout.ms=10000") == 10_000
+    assert "session.timeout.ms" not in client_config("kafka://a:9092?session.timeout.ms=10000")

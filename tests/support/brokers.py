@@ -15,6 +15,7 @@ from confluent_kafka import Producer
 
 from configs import Settings, load_settings
 from events.brokers import Broker, connect
+from events.brokers.kafka_topics import client_config
 
 SERVERS = {"redis streams": "redis_url", "kafka": "kafka_server", "rabbitmq": "rabbitmq_server"}
 """The fixture that brings each broker."""
@@ -49,7 +50,7 @@ def put_raw(settings: Settings, entries: Sequence[bytes]) -> None:
             for raw in entries:
                 client.xadd(f"{stream}:0", {"e": raw})
     elif url.startswith("kafka"):
-        producer = Producer({"bootstrap.servers": url.partition("//")[2]})
+        producer = Producer(client_config(url))
         for raw in entries:
             producer.produce(stream.replace(":", "."), raw, partition=0)
         assert producer.flush(10) == 0

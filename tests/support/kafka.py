@@ -16,6 +16,8 @@ from tests.support.ports import free_port
 
 READY_SECONDS = 30.0
 STOP_SECONDS = 10.0
+SESSION_TIMEOUT_MS = 1_500
+"""Short, because a group takes half of it to form."""
 
 
 class Kafka:
@@ -32,7 +34,7 @@ class Kafka:
     @property
     def url(self) -> str:
         """URL of the broker."""
-        return f"kafka://127.0.0.1:{self._port}"
+        return f"kafka://127.0.0.1:{self._port}?session.timeout.ms={SESSION_TIMEOUT_MS}"
 
     def start(self) -> None:
         """Start the broker and return once it takes connections.
