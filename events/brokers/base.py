@@ -80,6 +80,9 @@ class Broker(ABC):
     async def read(self, consumer: str, *, limit: int, wait_ms: int) -> list[Delivery]:
         """Return up to `limit` events for a consumer; empty if none come within `wait_ms`.
 
+        `consumer` is a name that no other reader of the group has; brokers that tell readers apart by their
+        connections do not need it.
+
         What was handed out and not acknowledged comes again: once its reader has ended or lost its connection, and
         after `events.reclaim_idle_ms` in any case. Entries that cannot be decoded go to the dead letters instead.
         """

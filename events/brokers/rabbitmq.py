@@ -167,9 +167,15 @@ class RabbitMQ(Broker):
         self._messages.clear()
         self._in_flight.clear()
         await link.channel.set_qos(prefetch_count=self._settings.batch)
+        (await link.channel.get_underlay_channel()).on_consumer_cancel_callbacks.add(self._cancelled)
         for partition in range(self._settings.partitions):
             queue = await link.channel.get_queue(self._queue(self._group, partition), ensure=False)
             await queue.consume(self._take)
+
+    def _cancelled(self, _: object) -> None:
+        """Begin anew when the server ends a subscription, as it does when somebody deletes a queue."""
+        self._out.renew()
+        self._in.renew()
 
     async def _take(self, message: AbstractIncomingMessage) -> None:
         self._came.append(message)
@@ -204,8 +210,9 @@ class RabbitMQ(Broker):
         for error in errors:
             if isinstance(error, DeliveryError) and isinstance(error.frame, Basic.Nack):
                 raise PartError(
-                    "RabbitMQ did not accept the events: too many of a partition wait to be consumed, at most "
-                    f"{self._settings.max_waiting} may. `tillwise status` tells whether the consumers run."
+                    "RabbitMQ did not accept the events: a queue is not available, or too many of a partition wait to "
+                    f"be consumed, at most {self._settings.max_waiting} may. `tillwise status` tells whether the "
+                    "consumers run."
                 )
         for error in errors:
             if not isinstance(error, (*FAILURES, asyncio.CancelledError)):  # a lost connection cancels what waits

@@ -85,6 +85,10 @@ class Link:
             await self.drop()
             raise PartError(f"RabbitMQ does not answer ({described(error)}).") from None
 
+    def renew(self) -> None:
+        """Have the next `open` connect and prepare again."""
+        self._prepared = False
+
     async def renew_channel(self) -> None:
         """Open a channel in place of one that the server closed because it refused something."""
         self._channel = await self.connection.channel(

@@ -55,3 +55,22 @@ def test_a_classic_queue_that_was_there_before_is_used_as_it_is(settings: Settin
             assert (taken.event, taken.attempts) == (sent, 2)
 
     asyncio.run(inside())
+
+
+def test_a_deleted_queue_is_made_again(settings: Settings) -> None:
+    async def delete() -> None:
+        async with await aio_pika.connect(settings.broker_url) as connection:
+            await (await connection.channel()).queue_delete(f"{settings.events.stream}.{settings.events.group}.0")
+
+    async def inside() -> None:
+        async with connected(settings) as broker:
+            assert await broker.read("one", limit=1, wait_ms=10) == []
+            await delete()
+            await broker.read("one", limit=1, wait_ms=500)
+            await broker.read("one", limit=1, wait_ms=10)
+            sent = event("Product Added", "p")
+            await broker.publish([sent])
+            (taken,) = await broker.read("one", limit=1, wait_ms=5_000)
+            assert taken.event == sent
+
+    asyncio.run(inside())
