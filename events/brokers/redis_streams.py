@@ -157,7 +157,8 @@ class RedisStreams(Broker):
             found = await self._redis.xreadgroup(self._group, consumer, asked, count=share, block=block)
             for name, entries in found:
                 taken += await self._decoded(self._streams.index(name.decode()), entries)
-            streams = [name.decode() for name, entries in found if len(entries) == share]
+            full = [name.decode() for name, entries in found if len(entries) == share]
+            streams = full[: max(0, limit - len(taken))]  # so that nothing is taken that is not handed out
             block = None
         return taken
 

@@ -94,6 +94,22 @@ def test_a_hot_partition_fills_what_the_others_leave(request: pytest.FixtureRequ
     asyncio.run(inside())
 
 
+def test_nothing_is_taken_that_is_not_handed_out(request: pytest.FixtureRequest) -> None:
+    settings = broker_settings(request, "redis streams", partitions=8)
+    sent = [event("Product Added", "p", message=str(number), session=f"s{number}") for number in range(400)]
+
+    async def inside() -> None:
+        async with connected(settings) as broker:
+            await broker.publish(sent)
+            for limit in (20, 13, 8, 50):
+                taken = await broker.read("one", limit=limit, wait_ms=100)
+                assert len(taken) == limit
+                await broker.acknowledge(taken)
+                assert (await broker.lag()).unacknowledged == 0
+
+    asyncio.run(inside())
+
+
 def test_an_emptied_server_is_taken_as_a_new_one(settings: Settings) -> None:
     async def inside() -> None:
         async with connected(settings) as broker:
