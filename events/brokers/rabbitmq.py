@@ -2,7 +2,9 @@
 
 Accepted means that the queues of both groups have confirmed the event: quorum queues have then written and synced it
 on a majority of the nodes, so a crash or a loss of power loses nothing; classic durable queues, which are used where
-the server knows no quorum queues, have written it.
+the server knows no quorum queues, have written it. The queues themselves are made at the first use; a node that is
+killed within the next seconds may come back with one that confirms nothing, so that events are refused until it is
+deleted (it is then made again).
 Each queue has one active reader at a time (single active consumer), in order; a second consumer stands by and takes
 over when the first ends. What was not acknowledged then comes again, and a quorum queue counts how often
 (x-delivery-count; a classic one only says that it is not the first time). What a living process left lying is handed
