@@ -18,7 +18,7 @@ run: $(STAMP)
 	@exec $(BIN)/tillwise run $(if $(ONCE),--once)
 
 test: $(STAMP)
-	@.ci/chromium
+	@.ci/parts
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy

@@ -220,9 +220,33 @@ class ServingSettings(Section):
 class EventSettings(Section):
     """The event stream and session state."""
 
-    stream: str = Field(min_length=1, description="name of the Redis stream")
-    group: str = Field(min_length=1, description="consumer group")
-    max_stream_length: int = Field(ge=1000, description="oldest entries beyond this are trimmed once consumed")
+    broker_url: str | None = Field(
+        description="redis://, rediss://, unix://, kafka://, amqp:// or amqps:// URL of the broker that events go "
+        "through; null: the Redis that holds the sessions"
+    )
+    stream: str = Field(
+        min_length=1,
+        pattern=r"^[A-Za-z0-9._:-]+$",
+        description="name of the Redis streams, Kafka topic or RabbitMQ exchange; Kafka gets dots for colons",
+    )
+    partitions: int = Field(
+        ge=1, le=256, description="parts of the stream, by session; fewer than before only once nothing waits"
+    )
+    group: str = Field(min_length=1, description="consumer group that keeps sessions and shoppers")
+    record_group: str = Field(min_length=1, description="consumer group that writes the system of record")
+    max_stream_length: int = Field(
+        ge=1000, description="entries of a partition in Redis beyond which those that every group is done with go"
+    )
+    max_waiting: int = Field(
+        ge=100,
+        description="entries of a partition that some group is not done with, at which Redis and RabbitMQ refuse more "
+        "(answer 503) instead of filling memory; Kafka keeps its events on disk, as long as its retention says",
+    )
+    max_attempts: int = Field(ge=1, description="an event that fails so often goes to the dead letters")
+    reclaim_idle_ms: int = Field(
+        ge=1, description="what a consumer took and did not acknowledge for this long is handed out again"
+    )
+    max_rejected_calls: int = Field(ge=0, description="refused calls kept in the dead letters; the oldest go first")
     batch: int = Field(ge=1, description="most events the consumer reads at a time")
     session_ttl_hours: float = Field(gt=0, description="a session without events for this long is forgotten")
     max_session_events: int = Field(ge=10, description="most events kept per session; older ones are folded")
@@ -288,6 +312,11 @@ class Settings(BaseSettings):
     def redis_url(self) -> str:
         """URL of the Redis in use, embedded or not."""
         return self.redis.url or f"redis://127.0.0.1:{self.redis.port}/0"
+
+    @property
+    def broker_url(self) -> str:
+        """URL of the broker that events go through."""
+        return self.events.broker_url or self.redis_url
 
     @property
     def service_url(self) -> str:

@@ -15,13 +15,14 @@ import structlog
 from redis.exceptions import RedisError
 
 from configs import Settings
+from configs.errors import PartError
 from configs.logs import configure_logs
+from configs.urls import without_password
 from events.brokers import Broker, Delivery, connect
 from events.session.state import SessionRecord
 from events.session.store import SessionStore
 
 WAIT_MS = 500
-RECLAIM_IDLE_MS = 5_000
 LEASE_SECONDS = 5
 HEARTBEAT_SECONDS = 1.0
 RETRY_SECONDS = (0.1, 0.2, 0.5, 1.0, 2.0)
@@ -53,17 +54,17 @@ async def consume(settings: Settings, stop: asyncio.Event) -> None:
     client = redis.Redis.from_url(settings.redis_url, socket_timeout=10, socket_connect_timeout=2)
     worker = _Worker(settings, broker, client)
     failures = 0
-    log.info("consuming", stream=settings.events.stream, redis=settings.redis_url.rpartition("@")[2])
+    log.info("consuming", stream=settings.events.stream, broker=without_password(settings.broker_url))
     try:
         while not stop.is_set():
             try:
                 await worker.step()
                 if failures:
-                    log.info("Redis is back")
+                    log.info("Redis and the broker are back")
                 failures = 0
-            except (RedisError, OSError) as error:
+            except (RedisError, OSError, PartError) as error:
                 if not failures:
-                    log.warning("Redis does not answer, waiting for it", error=str(error))
+                    log.warning("Redis or the broker does not answer, waiting for it", error=str(error))
                 pause = RETRY_SECONDS[min(failures, len(RETRY_SECONDS) - 1)]
                 failures += 1
                 await _sleep(stop, pause)
@@ -80,11 +81,10 @@ class _Worker:
     def __init__(self, settings: Settings, broker: Broker, client: redis.Redis) -> None:
         self._broker, self._redis = broker, client
         self._store = SessionStore(client, settings.events)
-        self._batch = settings.events.batch
+        self._batch, self._max_attempts = settings.events.batch, settings.events.max_attempts
         self._name = f"{socket.gethostname()}-{os.getpid()}"
         self._last_event_at = 0.0
         self._next_beat = 0.0
-        self._reclaim_at = 0.0
         self.applied = 0
 
     async def step(self) -> None:
@@ -97,10 +97,11 @@ class _Worker:
             await self._beat()
             self._next_beat = now + HEARTBEAT_SECONDS
         deliveries: list[Delivery] = []
-        if now >= self._reclaim_at:
-            deliveries = await self._broker.reclaim(self._name, limit=self._batch, idle_ms=self._reclaim_idle())
-            self._reclaim_at = now if deliveries else now + RECLAIM_IDLE_MS / 1000
-        deliveries = deliveries or await self._broker.read(self._name, limit=self._batch, wait_ms=WAIT_MS)
+        for item in await self._broker.read(self._name, limit=self._batch, wait_ms=WAIT_MS):
+            if item.attempts > self._max_attempts:
+                await self._broker.bury(item, f"was handed out {item.attempts - 1} times and never finished")
+            else:
+                deliveries.append(item)
         if deliveries:
             await self._apply(deliveries)
 
@@ -127,13 +128,9 @@ class _Worker:
         self.applied += len(deliveries)
 
     def _lose_lease(self) -> None:
-        """Begin anew: ask for the lease, and once it is ours again take up all that was left unacknowledged."""
+        """Begin anew: ask for the lease."""
         log.warning("the lease lapsed before a batch was written: the batch goes to whoever holds it next")
-        self._next_beat = self._reclaim_at = 0.0
-
-    def _reclaim_idle(self) -> int:
-        """Return how long an entry must lie unacknowledged: none with a new lease, which says nobody else works."""
-        return 0 if self._reclaim_at == 0.0 else RECLAIM_IDLE_MS
+        self._next_beat = 0.0
 
     async def _hold_lease(self) -> bool:
         if await self._redis.set(LEASE, self._name, nx=True, ex=LEASE_SECONDS):

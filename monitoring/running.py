@@ -13,8 +13,8 @@ import redis.asyncio
 
 from configs import Settings
 from configs.errors import NotBuiltError, PartError
-from events.brokers import connect
-from events.brokers.base import Lag
+from configs.urls import without_password
+from events.brokers import Lag, connect
 from events.consumer import HEARTBEAT, HEARTBEAT_SECONDS
 from features.store import is_materialized
 from monitoring.area import Area
@@ -34,13 +34,13 @@ def redis_area(settings: Settings) -> Area:
         server, keys = client.info(), client.dbsize()
         holds = is_materialized(settings)
     except (redis.RedisError, PartError) as error:
-        return Area("redis", "not running", {"url": settings.redis_url, "error": str(error)}, fix=UP)
+        return Area("redis", "not running", {"url": without_password(settings.redis_url), "error": str(error)}, fix=UP)
     except NotBuiltError:
         holds = False
     finally:
         client.close()
     facts = {
-        "url": settings.redis_url,
+        "url": without_password(settings.redis_url),
         "version": server["redis_version"],
         "keys": keys,
         "memory_mib": round(server["used_memory"] / MIB, 1),
@@ -55,7 +55,13 @@ def consumer_area(settings: Settings) -> Area:
         beat, lag = asyncio.run(_consumer(settings))
     except redis.RedisError as error:
         return Area("consumer", "not running", {"error": f"Redis does not answer: {error}"}, fix=UP)
-    facts: dict[str, Any] = {"events_waiting": lag.waiting, "events_unacknowledged": lag.unacknowledged}
+    except PartError as error:
+        return Area("consumer", "not running", {"error": str(error)}, fix=UP)
+    facts: dict[str, Any] = {
+        "broker": without_password(settings.broker_url),
+        "events_waiting": lag.waiting,
+        "events_unacknowledged": lag.unacknowledged,
+    }
     if beat is None:
         return Area("consumer", "not running", facts, fix=UP)
     age = time.time() - beat["at"]

@@ -1,3 +1,10 @@
 """Fixtures of every test: real parts, a built tiny shop, the live stack."""
 
-pytest_plugins = ["tests.support.redis", "tests.support.shop", "tests.support.live", "tests.support.browser"]
+pytest_plugins = [
+    "tests.support.redis",
+    "tests.support.kafka",
+    "tests.support.rabbitmq",
+    "tests.support.shop",
+    "tests.support.live",
+    "tests.support.browser",
+]

@@ -16,6 +16,7 @@ import yaml
 
 from configs.settings import DEFAULTS, Settings, load_settings
 from pipelines.stages import STAGES
+from tests.support.parts import missing
 
 ROOT = Path(__file__).resolve().parents[1]
 PINNED = re.compile(r"^[A-Za-z0-9._-]+(\[[a-z,]+\])?==[^ ;+]+$")
@@ -95,6 +96,35 @@ def test_continuous_integration_runs_what_a_person_runs() -> None:
     assert script.stat().st_mode & stat.S_IXUSR
     commands = [line for line in script.read_text().splitlines() if line and not line.startswith("#")]
     assert commands[-1] == "exec make test"
+
+
+def test_a_missing_part_skips_a_test_with_what_to_install_and_fails_it_in_ci(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("CI", raising=False)
+    with pytest.raises(pytest.skip.Exception, match=r"no RabbitMQ .* apt-get install rabbitmq-server"):
+        missing("RabbitMQ", "rabbitmq-server")
+    monkeypatch.setenv("CI", "true")
+    with pytest.raises(pytest.fail.Exception, match="no RabbitMQ"):
+        missing("RabbitMQ", "rabbitmq-server")
+
+
+def test_ci_installs_every_part_whose_absence_would_skip_a_test() -> None:
+    script = (ROOT / ".ci" / "parts").read_text()
+    support = "".join(path.read_text() for path in (ROOT / "tests" / "support").glob("*.py"))
+    named = re.findall(r'missing\("([^"]+)", "([^"]+)"\)', support)
+    assert len(named) >= 2
+    for part, package in named:
+        assert re.search(rf"^part {part} {package} ", script, re.MULTILINE)
+
+
+def test_elsewhere_than_in_ci_nothing_is_installed(tmp_path: Path) -> None:
+    (tmp_path / "apt-get").write_text(f"#!/bin/sh\ntouch {tmp_path}/asked\n")
+    (tmp_path / "apt-get").chmod(0o755)
+    variables = {"PATH": str(tmp_path)}
+    done = subprocess.run(
+        ["/bin/bash", ROOT / ".ci" / "parts"], env=variables, capture_output=True, text=True, check=True
+    )
+    assert "No Chromium here: the browser tests will be skipped (Debian: apt-get install chromium)" in done.stdout
+    assert not (tmp_path / "asked").exists()
 
 
 def test_each_dvc_stage_is_the_command_of_the_same_name() -> None:

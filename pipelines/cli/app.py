@@ -7,7 +7,7 @@ from typing import Any
 
 import typer
 
-from pipelines.cli import batch, building, promotion, reading, running
+from pipelines.cli import batch, building, letters, promotion, reading, running
 from pipelines.cli.failure import guarded
 
 COMMANDS: dict[str, tuple[Callable[..., Any], ...]] = {
@@ -25,6 +25,10 @@ COMMANDS: dict[str, tuple[Callable[..., Any], ...]] = {
     "Run": (running.up, running.down, running.serve, running.consume),
     "Look": (reading.status, reading.replay),
 }
+GROUPS: dict[str, tuple[str, tuple[Callable[..., Any], ...]]] = {
+    "dead-letters": ("Look at calls and events that could not be taken, and try them again.", letters.COMMANDS),
+}
+"""Commands with commands of their own: what each is for, and what it has."""
 
 
 def command_tree() -> typer.Typer:
@@ -43,4 +47,9 @@ def command_tree() -> typer.Typer:
     for panel, commands in COMMANDS.items():
         for command in commands:
             app.command(rich_help_panel=panel)(guarded(command))
+    for name, (purpose, commands) in GROUPS.items():
+        group = typer.Typer(help=purpose, no_args_is_help=True)
+        for command in commands:
+            group.command(name=command.__name__.removesuffix("_letters"))(guarded(command))
+        app.add_typer(group, name=name, rich_help_panel="Look")
     return app

@@ -9,6 +9,7 @@ from pydantic import BaseModel
 
 from configs.errors import ConfigError
 from configs.settings import Settings, load_settings
+from configs.urls import without_password
 
 
 def test_the_defaults_are_whole() -> None:
@@ -75,3 +76,22 @@ def test_every_top_level_setting_has_a_default_and_no_section_is_empty() -> None
         assert getattr(settings, name) is not None
         if isinstance(field.annotation, type) and issubclass(field.annotation, BaseModel):
             assert field.annotation.model_fields, name
+
+
+@pytest.mark.parametrize(
+    ("url", "shown"),
+    [
+        ("redis://127.0.0.1:6390/0", "redis://127.0.0.1:6390/0"),
+        ("amqps://me:p%40ss@shop.example:5671/vhost", "amqps://shop.example:5671/vhost"),
+        ("kafka://me:pass@a:9092,b:9092?sasl.password=pass", "kafka://a:9092,b:9092"),
+        ("unix://me:pass@/run/redis.sock?db=1", "unix:///run/redis.sock"),
+    ],
+)
+def test_a_url_is_shown_without_what_opens_a_door(url: str, shown: str) -> None:
+    assert without_password(url) == shown
+
+
+def test_events_go_through_the_redis_of_the_sessions_unless_a_broker_is_named() -> None:
+    redis = {"url": "redis://elsewhere:1/0"}
+    assert load_settings(redis=redis).broker_url == "redis://elsewhere:1/0"
+    assert load_settings(redis=redis, events={"broker_url": "kafka://b:2"}).broker_url == "kafka://b:2"

@@ -18,7 +18,8 @@ import pytest
 import redis
 
 from configs import Settings, load_settings
-from events.brokers import connect
+from events.brokers import Lag, connect
+from events.brokers.partitions import partition_of
 from events.consumer import HEARTBEAT, LEASE
 from events.contract import Event
 from events.embedded import EmbeddedRedis
@@ -33,7 +34,9 @@ RUN = "from configs import load_settings; from events.consumer import run_consum
 @pytest.fixture
 def settings(redis_url: str) -> Settings:
     """Settings of an empty Redis; small batches, so that a consumer is often between two of them."""
-    return load_settings(redis={"url": redis_url}, log={"level": "warning"}, events={"batch": 20})
+    return load_settings(
+        redis={"url": redis_url}, log={"level": "warning"}, events={"batch": 20, "reclaim_idle_ms": 1_000}
+    )
 
 
 @pytest.fixture
@@ -51,6 +54,7 @@ class Consumer:
             "TILLWISE_REDIS__URL": settings.redis_url,
             "TILLWISE_LOG__LEVEL": "warning",
             "TILLWISE_EVENTS__BATCH": str(settings.events.batch),
+            "TILLWISE_EVENTS__RECLAIM_IDLE_MS": str(settings.events.reclaim_idle_ms),
         }
 
     def __enter__(self) -> subprocess.Popen[bytes]:
@@ -79,14 +83,18 @@ def read(settings: Settings, session: str) -> SessionState:
         return decode_session(raw, session)
 
 
-def waiting(settings: Settings) -> int:
-    async def inside() -> int:
+def lag(settings: Settings) -> Lag:
+    async def inside() -> Lag:
         broker = connect(settings)
-        lag = await broker.lag()
+        found = await broker.lag()
         await broker.close()
-        return lag.waiting
+        return found
 
     return asyncio.run(inside())
+
+
+def waiting(settings: Settings) -> int:
+    return lag(settings).waiting
 
 
 def wait_until_it_works(settings: Settings) -> None:
@@ -147,7 +155,7 @@ def test_killing_the_consumer_again_and_again_loses_and_repeats_nothing(
         client.delete(LEASE)  # what the dead consumer held lapses by itself, only later
     with Consumer(settings):
         wait_until(lambda: all_applied(settings, carts(once)))
-        wait_until(lambda: client.xpending(settings.events.stream, settings.events.group)["pending"] == 0)
+        wait_until(lambda: lag(settings).unacknowledged == 0)
     assert all_applied(settings, carts(once))
 
 
@@ -178,7 +186,7 @@ def test_sigterm_finishes_the_batch_in_hand_and_hands_over(settings: Settings, c
         child.terminate()
         assert child.wait(10) == 0
     assert waiting(settings) > 0, "it was to be ended in the middle"
-    assert client.xpending(settings.events.stream, settings.events.group)["pending"] == 0
+    assert lag(settings).unacknowledged == 0
     assert client.get(LEASE) is None
     with Consumer(settings):
         wait_until(lambda: all_applied(settings, carts(once)))
@@ -200,7 +208,8 @@ def test_a_second_consumer_stands_by_and_takes_over_when_the_first_is_killed(
             publish(settings, [event("Product Added", "a", message="1")])
             wait_until(lambda: read(settings, "s").cart == {"a": 1.0})
             assert holder() == first.pid
-            assert len(client.xinfo_consumers(settings.events.stream, settings.events.group)) == 1
+            stream = f"{settings.events.stream}:{partition_of('s', settings.events.partitions)}"
+            assert len(client.xinfo_consumers(stream, settings.events.group)) == 1
             first.kill()
             publish(settings, [event("Product Added", "b", message="2")])
             wait_until(lambda: read(settings, "s").cart == {"a": 1.0, "b": 1.0})

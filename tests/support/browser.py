@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 from collections.abc import Iterator
 
 import pytest
 from playwright.sync_api import Browser, Page, sync_playwright
+
+from tests.support.parts import missing
 
 NAMES = ("chromium", "chromium-browser", "google-chrome")
 FLAGS = [
@@ -24,8 +25,7 @@ def chromium() -> Iterator[Browser]:
     """
     found = next(filter(None, map(shutil.which, NAMES)), None)
     if found is None:
-        reason = "no Chromium on PATH (Debian: apt-get install chromium)"
-        (pytest.fail if os.environ.get("CI") == "true" else pytest.skip)(reason)
+        missing("Chromium", "chromium")
     with sync_playwright() as driver:
         browser = driver.chromium.launch(executable_path=found, args=FLAGS)
         yield browser
