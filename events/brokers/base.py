@@ -11,10 +11,11 @@ from events.contract import Event
 
 @dataclass(frozen=True, slots=True)
 class Delivery:
-    """An event as handed to a consumer; `token` acknowledges it."""
+    """An event as handed to a consumer; `token` acknowledges it, `attempts` counts this and earlier times."""
 
     token: str
     event: Event
+    attempts: int = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,17 +41,17 @@ class Broker(ABC):
     async def read(self, consumer: str, *, limit: int, wait_ms: int) -> list[Delivery]:
         """Return up to `limit` events for a consumer, oldest first; empty if none come within `wait_ms`.
 
-        Events are handed out again after `reclaim` until acknowledged. Entries that cannot be decoded go to the
-        dead letters and are not returned.
+        What somebody took a while ago and never acknowledged comes again, to whoever reads next. Entries that cannot
+        be decoded go to the dead letters and are not returned.
         """
-
-    @abstractmethod
-    async def reclaim(self, consumer: str, *, limit: int, idle_ms: int) -> list[Delivery]:
-        """Return events that a consumer took at least `idle_ms` ago and never acknowledged, oldest first."""
 
     @abstractmethod
     async def acknowledge(self, deliveries: Sequence[Delivery]) -> None:
         """Mark deliveries as done: they are never handed out again."""
+
+    @abstractmethod
+    async def bury(self, delivery: Delivery, reason: str) -> None:
+        """Move a delivery to the dead letters: it is acknowledged, and kept with the reason."""
 
     @abstractmethod
     async def lag(self) -> Lag:

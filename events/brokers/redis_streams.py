@@ -6,7 +6,8 @@ loses nothing, a machine that loses power up to one second.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import time
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import msgspec
@@ -19,7 +20,8 @@ from events.brokers.base import Broker, Delivery, Lag
 from events.contract import Event, decode, encode
 
 FIELD = b"e"
-MOST_COUNTED = 100_000
+RECLAIM_IDLE_MS = 5_000
+MOST_COUNTED = 10_000
 """Waiting events are counted up to here; Redis 6 does not know the number itself."""
 
 
@@ -35,6 +37,7 @@ class RedisStreams(Broker):
         self._redis = redis.Redis.from_url(url, socket_timeout=10, socket_connect_timeout=2)
         self._settings = settings
         self._stream, self._group = settings.stream, settings.group
+        self.idle_ms, self._reclaim_at = RECLAIM_IDLE_MS, 0.0
         self.dead_letters = f"{settings.stream}:dead"
 
     async def publish(self, events: Sequence[Event]) -> None:
@@ -54,6 +57,8 @@ class RedisStreams(Broker):
         """See `Broker.read`."""
         streams: dict[Any, Any] = {self._stream: ">"}
         try:
+            if again := await self._reclaim(consumer, limit):
+                return again
             found = await self._redis.xreadgroup(self._group, consumer, streams, count=limit, block=wait_ms)
         except ResponseError as error:
             if "NOGROUP" not in str(error):
@@ -62,22 +67,32 @@ class RedisStreams(Broker):
             return []
         return await self._deliveries(found[0][1] if found else [])
 
-    async def reclaim(self, consumer: str, *, limit: int, idle_ms: int) -> list[Delivery]:
-        """See `Broker.reclaim`."""
-        try:
-            answer = await self._redis.xautoclaim(self._stream, self._group, consumer, idle_ms, count=limit)
-        except ResponseError as error:
-            if "NOGROUP" not in str(error):
-                raise
-            await self._make_group()
+    async def _reclaim(self, consumer: str, limit: int) -> list[Delivery]:
+        """Return what lay unacknowledged for `idle_ms`; looks for it once in that time, or at once after a find."""
+        now = time.monotonic()
+        if now < self._reclaim_at:
             return []
-        return await self._deliveries(answer[1])
+        answer = await self._redis.xautoclaim(self._stream, self._group, consumer, self.idle_ms, count=limit)
+        entries = answer[1]
+        self._reclaim_at = now if entries else now + self.idle_ms / 1000
+        if not entries:
+            return []
+        ids = [entry[0] for entry in entries]
+        pending = await self._redis.xpending_range(
+            self._stream, self._group, ids[0], ids[-1], MOST_COUNTED, consumername=consumer
+        )
+        attempts = {item["message_id"]: int(item["times_delivered"]) for item in pending}
+        return await self._deliveries(entries, attempts)
 
     async def acknowledge(self, deliveries: Sequence[Delivery]) -> None:
         """See `Broker.acknowledge`."""
         if deliveries:
             await self._redis.xack(self._stream, self._group, *(item.token for item in deliveries))
             await self._trim()
+
+    async def bury(self, delivery: Delivery, reason: str) -> None:
+        """See `Broker.bury`."""
+        await self._bury(delivery.token.encode(), {FIELD: encode(delivery.event)}, reason)
 
     async def lag(self) -> Lag:
         """See `Broker.lag`."""
@@ -101,13 +116,16 @@ class RedisStreams(Broker):
             if "BUSYGROUP" not in str(error):
                 raise
 
-    async def _deliveries(self, entries: Sequence[tuple[bytes, dict[bytes, bytes]]]) -> list[Delivery]:
+    async def _deliveries(
+        self, entries: Sequence[tuple[bytes, dict[bytes, bytes]]], attempts: Mapping[bytes, int] | None = None
+    ) -> list[Delivery]:
         deliveries = []
         for token, fields in entries:
             if not fields:
                 continue  # trimmed while it was pending
             try:
-                deliveries.append(Delivery(token.decode(), decode(fields[FIELD])))
+                event = decode(fields[FIELD])
+                deliveries.append(Delivery(token.decode(), event, (attempts or {}).get(token, 1)))
             except (KeyError, msgspec.DecodeError) as error:
                 await self._bury(token, fields, repr(error))
         return deliveries

@@ -1,0 +1,41 @@
+"""People who asked to be forgotten: which ids, as digests, and since when.
+
+The list says of nobody who they were; it tells of a given id whether it is on it. The consumer drops events that are
+older than the wish, so that what is still under way does not bring a profile back; training reads it to leave the
+person's older orders out.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from hashlib import sha256
+from typing import Any
+
+SUPPRESSED = "tillwise:suppressed"
+"""Redis hash: digest of an id → unix seconds up to which whatever is known of it is to be forgotten."""
+
+ERASURES = "tillwise:erasures"
+"""Redis counter of erasures: profiles are written only if none happened since they were read."""
+
+
+def digest(an_id: str) -> str:
+    """Return the digest under which an id is on the list, 32 hex digits."""
+    return sha256(an_id.encode("utf-8", "surrogatepass")).hexdigest()[:32]
+
+
+def suppressed_until(redis: Any) -> dict[str, float]:
+    """Return the whole list, digest → unix seconds; for batch readers, who hash the ids they hold.
+
+    Args:
+        redis: a redis-py client, not an asynchronous one.
+    """
+    return {name.decode(): float(at) for name, at in redis.hgetall(SUPPRESSED).items()}
+
+
+def is_suppressed(ids: Iterable[str | None], at: float, until: Mapping[str, float]) -> bool:
+    """Return whether something that happened to any of these ids at `at` is to be forgotten.
+
+    Args:
+        ids: ids, None where there is none. at: unix seconds. until: digest → unix seconds, as `suppressed_until`.
+    """
+    return any(an_id is not None and at <= until.get(digest(an_id), 0.0) for an_id in ids)
