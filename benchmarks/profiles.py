@@ -47,10 +47,11 @@ NAMES = ["Product Viewed"] * 5 + ["Product Added"] * 2 + ["Product Removed"]
 
 @dataclass(frozen=True)
 class Rate:
-    """Events applied from a full backlog: live sessions there were, and events per second."""
+    """Events applied from a full backlog: live sessions there were, events per second, own CPU µs per event."""
 
     sessions: int
     per_second: float
+    cpu: float
 
 
 @dataclass(frozen=True)
@@ -92,7 +93,7 @@ def measure(settings: Settings, events: int, seconds: float, seeded: Sequence[in
     with tempfile.TemporaryDirectory() as folder, EmbeddedRedis(_free_port(), Path(folder)) as server:
         own = settings.model_copy(update={"redis": settings.redis.model_copy(update={"url": server.url})})
         found = asyncio.run(_measure(own, events, seconds, seeded))
-    report = provenance("python -m benchmarks.profiles", None) | {"events": events, "seconds": seconds}
+    report = provenance("python -m benchmarks.profiles", "synthetic events") | {"events": events, "seconds": seconds}
     write_json(settings.work.reports / "profiles.json", report | asdict(found))
     return found
 
@@ -100,7 +101,7 @@ def measure(settings: Settings, events: int, seconds: float, seeded: Sequence[in
 def print_table(found: Found) -> None:
     """Print the figures, the consumer's next to the floor."""
     table = Table(title="Live profiles", title_justify="left", box=SIMPLE_HEAD)
-    for heading in ("from a full backlog", "live sessions", "events per second", "µs per event", "cost / floor"):
+    for heading in ("from a full backlog", "live sessions", "events per second", "CPU µs per event", "CPU / floor"):
         table.add_column(heading, justify="left" if heading.startswith("from") else "right")
     for name, rate in [
         ("floor: read, set, acknowledge", found.floor),
@@ -182,11 +183,12 @@ async def _backlog(settings: Settings, count: int, sessions: int, chance: random
 async def _consume(settings: Settings, client: Any, events: int, sessions: int) -> Rate:
     broker = connect(settings)
     worker = Worker(settings, broker, client)
-    await broker.read(worker.name, limit=1, wait_ms=1)  # makes the group where there is none
-    started = time.perf_counter()
-    while worker.applied < events - 1:
+    if await broker.read(worker.name, limit=1, wait_ms=1):  # makes the group
+        raise ConfigError("The group of the benchmark is not new.")
+    started, cpu = time.perf_counter(), time.process_time()
+    while worker.applied < events:
         await worker.step()
-    rate = Rate(sessions, worker.applied / (time.perf_counter() - started))
+    rate = _rate(sessions, events, started, cpu)
     await broker.close()
     await client.delete(settings.events.stream)
     return rate
@@ -196,7 +198,7 @@ async def _floor(settings: Settings, client: Any, events: int) -> Rate:
     """Return how fast a consumer is that sets one value per event and decides nothing."""
     stream, value, done = settings.events.stream, b"x" * 1_000, 0
     await client.xgroup_create(stream, "floor", id="0")
-    started = time.perf_counter()
+    started, cpu = time.perf_counter(), time.process_time()
     while done < events:
         ((_, entries),) = await client.xreadgroup("floor", "one", {stream: ">"}, count=settings.events.batch)
         async with client.pipeline(transaction=False) as pipe:
@@ -205,14 +207,20 @@ async def _floor(settings: Settings, client: Any, events: int) -> Rate:
             await pipe.execute()
         await client.xack(stream, "floor", *(token for token, _ in entries))
         done += len(entries)
-    return Rate(1_000, events / (time.perf_counter() - started))
+    return _rate(1_000, events, started, cpu)
+
+
+def _rate(sessions: int, events: int, started: float, cpu: float) -> Rate:
+    taken, own = time.perf_counter() - started, time.process_time() - cpu
+    return Rate(sessions, events / taken, own / events * 1e6)
 
 
 async def _visible(settings: Settings, client: Any, seconds: float) -> tuple[int, float, float]:
     """Return (events per second offered, p50, p99): each event is a session's checkout step, looked for at once."""
     broker = connect(settings)
     worker = Worker(settings, connect(settings), client)
-    consuming = asyncio.create_task(_forever(worker))
+    stop = asyncio.Event()
+    consuming = asyncio.create_task(_until(stop, worker))
     count = int(seconds * RATE)
     started = time.perf_counter()
     tasks = []
@@ -221,15 +229,15 @@ async def _visible(settings: Settings, client: Any, seconds: float) -> tuple[int
         tasks.append(asyncio.create_task(_one(broker, client, number)))
     offered = count / (time.perf_counter() - started)
     taken = np.array(await asyncio.gather(*tasks)) * 1_000
-    consuming.cancel()
-    await asyncio.gather(consuming, return_exceptions=True)
+    stop.set()
+    await consuming
     await broker.close()
     p50, p99 = np.percentile(taken, [50, 99])
     return round(offered), float(p50), float(p99)
 
 
-async def _forever(worker: Worker) -> None:
-    while True:
+async def _until(stop: asyncio.Event, worker: Worker) -> None:
+    while not stop.is_set():
         await worker.step()
 
 

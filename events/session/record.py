@@ -13,13 +13,13 @@ times since it was last told as a whole.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from typing import Literal
+from collections.abc import Callable, Hashable, Iterable
+from typing import Any, Literal
 
 import msgspec
 
 from events.contract import Event, Line
-from events.newest import later, mark_of, newest
+from events.newest import Item, later, mark_of, newest
 
 Action = Literal["view", "add", "remove", "set", "clear"]
 
@@ -109,31 +109,44 @@ class SessionRecord(msgspec.Struct, frozen=True, array_like=True):
         new = _Arrivals(self)
         for event in events:
             new.take(event, limits)
-        snapshot, changes = new.snapshot, new.changes
-        if snapshot is not None:
-            told_at = (snapshot.at, snapshot.mark)
-            changes = [change for change in changes if (change.at, change.mark) > told_at]
         return SessionRecord(
             new.first,
             new.last,
             dict(sorted(new.facts.items())),
-            snapshot,
-            newest(changes, limits.events, _line_of_event, _by_time_and_place),
-            newest(new.views, limits.products, _event_of, _by_time),
-            tuple(sorted(set(new.moments))[-limits.events :]),
-            newest(new.anonymous_ids, MOST_IDS, _value_of, _by_time_and_value),
-            newest(new.orders, MOST_IDS, _value_of, _by_time_and_value),
+            new.snapshot,
+            self._changes_after(new, limits),
+            _joined(self.views, new.views, limits.products, _event_of, _by_time),
+            tuple(sorted({*self.moments, *new.moments})[-limits.events :]),
+            _joined(self.anonymous_ids, new.anonymous_ids, MOST_IDS, _value_of, _by_time_and_value),
+            _joined(self.orders, new.orders, MOST_IDS, _value_of, _by_time_and_value),
         )
+
+    def _changes_after(self, new: _Arrivals, limits: Limits) -> tuple[Change, ...]:
+        if new.snapshot is None or (not new.changes and new.snapshot is self.snapshot):
+            return _joined(self.changes, new.changes, limits.events, _line_of_event, _by_time_and_place)
+        told_at = (new.snapshot.at, new.snapshot.mark)
+        later_ones = [item for item in (*self.changes, *new.changes) if (item.at, item.mark) > told_at]
+        return newest(later_ones, limits.events, _line_of_event, _by_time_and_place)
+
+
+def _joined(
+    known: tuple[Item, ...], new: list[Item], keep: int, key: Callable[[Item], Hashable], order: Callable[[Item], Any]
+) -> tuple[Item, ...]:
+    """Return `newest` of both, without the work when nothing is new."""
+    return newest((*known, *new), keep, key, order) if new else known
 
 
 class _Arrivals:
-    """A record's parts while events are added, in no order yet and not yet cut."""
+    """What events bring to a record: facts and bounds with its own, of everything else only what is new."""
 
     def __init__(self, record: SessionRecord) -> None:
         self.first, self.last = record.first_event_at, record.last_event_at
         self.facts, self.snapshot = dict(record.facts), record.snapshot
-        self.changes, self.views, self.moments = list(record.changes), list(record.views), list(record.moments)
-        self.anonymous_ids, self.orders = list(record.anonymous_ids), list(record.orders)
+        self.changes: list[Change] = []
+        self.views: list[View] = []
+        self.moments: list[float] = []
+        self.anonymous_ids: list[Told] = []
+        self.orders: list[Told] = []
 
     def take(self, event: Event, limits: Limits) -> None:
         at, mark = event.occurred_at, mark_of(event.message_id)
