@@ -10,7 +10,8 @@ import redis
 
 from configs import Settings, load_settings
 from configs.errors import ConfigError, PartError
-from events.brokers import Broker, connect
+from events.brokers import Broker, Delivery, connect
+from events.brokers.redis_streams import RedisStreams
 from events.contract import Event
 from tests.events.builders import event
 from tests.support.ports import free_port
@@ -33,13 +34,21 @@ def run(settings: Settings, script: Script) -> None:
 
     async def inside() -> None:
         broker = connect(settings)
+        assert isinstance(broker, RedisStreams)
         await broker.read("early", limit=1, wait_ms=1)  # makes the group
+        broker.idle_ms = 50
         try:
             await script(broker)
         finally:
             await broker.close()
 
     asyncio.run(inside())
+
+
+async def read_later(broker: Broker, limit: int = 4) -> list[Delivery]:
+    """Return what another consumer is given once nobody has cared for it for a while."""
+    await asyncio.sleep(0.12)
+    return await broker.read("two", limit=limit, wait_ms=10)
 
 
 def some(count: int) -> list[Event]:
@@ -62,10 +71,11 @@ def test_what_was_not_acknowledged_is_handed_out_again_and_what_was_is_not(setti
         taken = await broker.read("one", limit=4, wait_ms=100)
         await broker.acknowledge(taken[:2])
         assert await broker.read("two", limit=4, wait_ms=10) == []
-        again = await broker.reclaim("two", limit=4, idle_ms=0)
+        again = await read_later(broker)
         assert [item.event for item in again] == some(4)[2:]
+        assert [item.attempts for item in taken + again] == [1, 1, 1, 1, 2, 2]
         await broker.acknowledge(again)
-        assert await broker.reclaim("one", limit=4, idle_ms=0) == []
+        assert await read_later(broker) == []
 
     run(settings, script)
 
@@ -73,8 +83,10 @@ def test_what_was_not_acknowledged_is_handed_out_again_and_what_was_is_not(setti
 def test_what_another_consumer_took_a_moment_ago_is_left_to_it(settings: Settings) -> None:
     async def script(broker: Broker) -> None:
         await broker.publish(some(2))
+        assert isinstance(broker, RedisStreams)
+        broker.idle_ms = 60_000
         await broker.read("one", limit=2, wait_ms=100)
-        assert await broker.reclaim("two", limit=2, idle_ms=60_000) == []
+        assert await broker.read("two", limit=2, wait_ms=10) == []
 
     run(settings, script)
 
@@ -142,7 +154,7 @@ def test_trimming_a_long_stream_loses_nothing_unacknowledged(settings: Settings)
         held = (await broker.read("one", limit=500, wait_ms=100))[250:]
         rest = await broker.read("one", limit=2_500, wait_ms=100)
         await broker.acknowledge(rest)
-        again = await broker.reclaim("two", limit=1_000, idle_ms=0)
+        again = await read_later(broker, limit=1_000)
         assert [item.event for item in again[250:]] == [item.event for item in held]
         assert len(again) == 500
 
