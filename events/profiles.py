@@ -112,10 +112,7 @@ class ProfileStore:
 
     async def _attempt(self, work: _Work) -> _Work:
         """Read, change and write; return what is still to be done because others were faster."""
-        async with self._redis.pipeline(transaction=False) as pipe:
-            pipe.get(ERASURES)
-            pipe.mget([ERASURES, *(target.key for target in work.targets)])  # the first: never an empty list
-            epoch, (_, *before) = await pipe.execute()
+        epoch, *before = await self._redis.mget([ERASURES, *(target.key for target in work.targets)])
         old = dict(zip((target.key for target in work.targets), before, strict=True))
         kept = work if epoch is None else await self._without_suppressed(work)
         changed: list[_Target] = []
@@ -148,8 +145,9 @@ class ProfileStore:
             ]
             if left:
                 targets.append(replace(target, events=left))
-        left_links = [link for link in work.links if not is_suppressed((link.owner, link.other[1:]), link.at, until)]
-        return _Work(targets, left_links)
+        # Links are redone as a whole or not at all, and every event is in some target.
+        links = links_of(event for target in targets for event in target.events) if work.links else []
+        return _Work(targets, links)
 
     def _session(self, old: bytes | None, events: Sequence[Event]) -> bytes:
         try:

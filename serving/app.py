@@ -28,7 +28,7 @@ VERSION = "1"
 def make_app(settings: Settings, package: ModelPackage) -> Litestar:
     """Return the application around a loaded package, warmed up; nothing is connected before the first request."""
     clock = service_clock(package.clock, package.as_of)
-    state, broker = StateReader(settings), connect(settings)
+    state, broker = StateReader(settings, package.matrix), connect(settings)
     engine = Engine(Recommender(package), state, clock, settings.serving)
     single_thread()
     engine.warm()
