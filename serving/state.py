@@ -88,13 +88,13 @@ class StateReader:
             values = await pipe.execute()
         session = None if session_id is None else decode_session(values[0], session_id)
         if shopper_id is not None:
-            return Known(session, await self._shopper(shopper_id, *values[-2:], now))
+            return Known(session, await self._shopper(shopper_id, values[-2], values[-1], now))
         if session is None or session.shopper_id is None:
             return Known(session, ShopperState.empty())
         async with self._redis.pipeline(transaction=False) as pipe:
             self._ask(pipe, session.shopper_id)
             values = await pipe.execute()
-        return Known(session, await self._shopper(session.shopper_id, *values, now))
+        return Known(session, await self._shopper(session.shopper_id, values[0], values[1], now))
 
     def _ask(self, pipe: Any, shopper_id: str) -> None:
         read_person(pipe, shopper_id)
