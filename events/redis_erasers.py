@@ -21,7 +21,7 @@ PAGE = 500
 MOST_REWRITTEN = 50_000
 """A stream longer than this is not rewritten at once: Redis would answer nobody meanwhile."""
 SURE = 8
-"""An id of so many characters means the person wherever it stands."""
+"""Characters from which on an id is not found in something else by chance."""
 
 _REWRITE = """
 if redis.replicate_commands then redis.replicate_commands() end
@@ -188,18 +188,27 @@ def _tells_of(fields: dict[bytes, bytes], ids: set[str], words: re.Pattern[bytes
             if not ids.isdisjoint(ids_of(decode(value))):
                 return True
         except msgspec.DecodeError:
-            if words.search(value):
+            if words.search(value) or (not _is_text(value) and any(sure in value for sure in _sure(ids))):
                 return True
     return False
 
 
 def _words(ids: Sequence[str]) -> re.Pattern[bytes]:
-    """Return what finds any of the ids in bytes: short ones as whole words only, they stand in much else."""
-    found = []
-    for an_id in ids:
-        raw = re.escape(an_id.encode("utf-8", "surrogatepass"))
-        found.append(raw if len(an_id) >= SURE else rb"(?<![0-9A-Za-z_-])" + raw + rb"(?![0-9A-Za-z_-])")
-    return re.compile(b"|".join(found))
+    """Return what finds any of the ids in a text, as a whole word: a short one stands in many others."""
+    either = b"|".join(re.escape(an_id.encode("utf-8", "surrogatepass")) for an_id in ids)
+    return re.compile(rb"(?<![0-9A-Za-z_-])(?:" + either + rb")(?![0-9A-Za-z_-])")
+
+
+def _sure(ids: set[str]) -> list[bytes]:
+    """Return the ids that mean the person wherever they stand, in damaged bytes too, where words have no ends."""
+    return [an_id.encode("utf-8", "surrogatepass") for an_id in ids if len(an_id) >= SURE]
+
+
+def _is_text(value: bytes) -> bool:
+    try:
+        return value.decode().isprintable()
+    except UnicodeDecodeError:
+        return False
 
 
 def _order(token: bytes) -> tuple[int, int]:

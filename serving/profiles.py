@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
+import msgspec
 import numpy as np
 import redis.asyncio as redis
 from numpy.typing import NDArray
@@ -87,8 +88,7 @@ class Profiles:
         await self._redis.aclose()
 
     async def _find(self, an_id: str) -> _Found:
-        raw = await self._redis.get(session_key(an_id))
-        record = None if raw is None else decode_record(raw)
+        record = _readable(await self._redis.get(session_key(an_id)))
         told = None if record is None else state_of(record, an_id)
         who = an_id if told is None else told.shopper_id or next(reversed(told.anonymous_ids), an_id)
         async with self._redis.pipeline(transaction=False) as pipe:
@@ -164,6 +164,13 @@ class Profiles:
     def _title(self, product_id: str) -> str:
         row = self._matrix.row_of.get(product_id)
         return "" if row is None else self._matrix.catalogue.titles[row]
+
+
+def _readable(raw: bytes | None) -> SessionRecord | None:
+    try:
+        return None if raw is None else decode_record(raw)
+    except msgspec.DecodeError:
+        return None  # nobody can read it; erasing its id erases it
 
 
 def _text(moment: float) -> str:
