@@ -12,6 +12,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import random
+import socket
 import tempfile
 import time
 from collections.abc import Sequence
@@ -217,8 +218,8 @@ def _rate(sessions: int, events: int, started: float, cpu: float) -> Rate:
 
 async def _visible(settings: Settings, client: Any, seconds: float) -> tuple[int, float, float]:
     """Return (events per second offered, p50, p99): each event is a session's checkout step, looked for at once."""
-    broker = connect(settings)
-    worker = Worker(settings, connect(settings), client)
+    broker, consumed = connect(settings), connect(settings)
+    worker = Worker(settings, consumed, client)
     stop = asyncio.Event()
     consuming = asyncio.create_task(_until(stop, worker))
     count = int(seconds * RATE)
@@ -232,6 +233,7 @@ async def _visible(settings: Settings, client: Any, seconds: float) -> tuple[int
     stop.set()
     await consuming
     await broker.close()
+    await consumed.close()
     p50, p99 = np.percentile(taken, [50, 99])
     return round(offered), float(p50), float(p99)
 
@@ -256,8 +258,6 @@ def _limits(settings: Settings) -> Limits:
 
 
 def _free_port() -> int:
-    import socket
-
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port: int = probe.getsockname()[1]

@@ -18,7 +18,7 @@ from events.contract import Line
 from events.erasure import Eraser, Receipt, forget
 from events.redis_erasers import LogEraser, ProfileEraser, StreamEraser
 from events.session import SessionRecord, activity_of, decode_record, session_key, state_of
-from events.shopper import CompletedOrder, Person, decode_person, read_person
+from events.shopper import CompletedOrder, Person, ask, decode_person, read_person
 from features.context import ProductMatrix
 from features.erasure import FeatureEraser
 from features.live_orders import with_live_orders
@@ -91,9 +91,7 @@ class Profiles:
         record = _readable(await self._redis.get(session_key(an_id)))
         told = None if record is None else state_of(record, an_id)
         who = an_id if told is None else told.shopper_id or next(reversed(told.anonymous_ids), an_id)
-        async with self._redis.pipeline(transaction=False) as pipe:
-            read_person(pipe, who)
-            (reply,) = await pipe.execute()
+        (reply,) = await ask(self._redis, lambda pipe: read_person(pipe, who))
         person = decode_person(reply)
         async with self._redis.pipeline(transaction=False) as pipe:
             for other in dict.fromkeys((who, *person.ids)):

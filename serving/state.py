@@ -15,7 +15,7 @@ from redis.exceptions import RedisError
 from configs import Settings
 from configs.errors import PartError
 from events.session import SessionState, decode_session, session_key
-from events.shopper import decode_person, read_person
+from events.shopper import ask, decode_person, read_person
 from features.context import ProductMatrix
 from features.live_orders import with_live_orders
 from features.online import ShopperReader
@@ -80,28 +80,28 @@ class StateReader:
         await self._redis.aclose()
 
     async def _read(self, session_id: str | None, shopper_id: str | None, now: float) -> Known:
-        async with self._redis.pipeline(transaction=False) as pipe:
+        def queue(pipe: Any) -> None:
             if session_id is not None:
                 pipe.get(session_key(session_id))
             if shopper_id is not None:
-                self._ask(pipe, shopper_id)
-            values = await pipe.execute()
+                self._queue(pipe, shopper_id)
+
+        values = await ask(self._redis, queue)
         session = None if session_id is None else decode_session(values[0], session_id)
         if shopper_id is not None:
             return Known(session, await self._shopper(shopper_id, values[-2], values[-1], now))
         if session is None or session.shopper_id is None:
             return Known(session, ShopperState.empty())
-        async with self._redis.pipeline(transaction=False) as pipe:
-            self._ask(pipe, session.shopper_id)
-            values = await pipe.execute()
-        return Known(session, await self._shopper(session.shopper_id, values[0], values[1], now))
+        told = session.shopper_id
+        values = await ask(self._redis, lambda pipe: self._queue(pipe, told))
+        return Known(session, await self._shopper(told, values[0], values[1], now))
 
-    def _ask(self, pipe: Any, shopper_id: str) -> None:
+    def _queue(self, pipe: Any, shopper_id: str) -> None:
         read_person(pipe, shopper_id)
         pipe.execute_command("HMGET", self._shoppers.key(shopper_id), *self._shoppers.fields)
 
     async def _shopper(self, shopper_id: str, person: Any, row: Any, now: float) -> ShopperState:
-        """Return a shopper's state from what `_ask` found."""
+        """Return a shopper's state from what `_queue` asked for."""
         known, state = decode_person(person), self._shoppers.decode(row)
         if not state.orders and len(known.ids) > 1:
             state = await self._elsewhere([an_id for an_id in known.ids if an_id != shopper_id])

@@ -7,13 +7,14 @@ by `serving` (reads).
 
 from events.shopper.identity import Link, Person, links_of
 from events.shopper.orders import CompletedOrder, RecentOrders, orders_of
-from events.shopper.store import decode_person, person_id, read_person, shopper_key
+from events.shopper.store import ask, decode_person, person_id, read_person, shopper_key
 
 __all__ = [
     "CompletedOrder",
     "Link",
     "Person",
     "RecentOrders",
+    "ask",
     "decode_person",
     "links_of",
     "orders_of",

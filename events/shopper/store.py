@@ -6,10 +6,12 @@ told: adding one with "only if greater" and cutting to the newest is commutative
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from hashlib import sha1
 from typing import Any
 
 import msgspec
+from redis.exceptions import NoScriptError
 
 from events.contract import Event
 from events.newest import newest
@@ -46,6 +48,9 @@ end
 return found
 """
 
+_READ_DIGEST = sha1(_READ.encode(), usedforsecurity=False).hexdigest()
+"""Redis' name for the script."""
+
 
 def shopper_key(shopper_id: str) -> str:
     """Return the Redis key of an id's recent orders."""
@@ -78,7 +83,23 @@ def decode_orders(raw: bytes | None) -> RecentOrders:
 
 def read_person(pipe: Any, shopper_id: str) -> None:
     """Queue on a redis-py pipeline the reading of the person with an id; `decode_person` takes the reply."""
-    pipe.eval(_READ, 0, shopper_id)
+    pipe.evalsha(_READ_DIGEST, 0, shopper_id)
+
+
+async def ask(redis: Any, queue: Callable[[Any], object]) -> list[Any]:
+    """Return the replies to what `queue` puts on a pipeline, `read_person` among it, in one round trip.
+
+    A Redis that has just started does not know our script: it is told, and asked again.
+    """
+    async with redis.pipeline(transaction=False) as pipe:
+        queue(pipe)
+        try:
+            return list(await pipe.execute())
+        except NoScriptError:
+            await redis.script_load(_READ)
+    async with redis.pipeline(transaction=False) as pipe:
+        queue(pipe)
+        return list(await pipe.execute())
 
 
 def decode_person(reply: Sequence[Any]) -> Person:

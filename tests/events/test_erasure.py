@@ -22,7 +22,7 @@ from events.erasure import RECEIPTS, Eraser, Receipt, forget
 from events.profiles import ProfileStore
 from events.redis_erasers import LogEraser, ProfileEraser, StreamEraser
 from events.session import decode_session, session_key
-from events.shopper import decode_person, read_person
+from events.shopper import ask, decode_person, read_person
 from events.suppression import SUPPRESSED, digest, is_suppressed
 from tests.events.builders import NOW, event, identify
 from tests.support.ports import free_port
@@ -147,10 +147,8 @@ def test_a_link_that_only_the_other_side_still_holds_is_cut_too(settings: Settin
         store = ProfileStore(client, settings.events)
         await store.apply(events_of_all())
         await forget(client, erasers(client, settings), ["user0"], NOW + 100)
-        async with client.pipeline(transaction=False) as pipe:
-            read_person(pipe, "user0")
-            read_person(pipe, "user1")
-            forgotten, kept = [decode_person(reply) for reply in await pipe.execute()]
+        replies = await ask(client, lambda pipe: [read_person(pipe, who) for who in ("user0", "user1")])
+        forgotten, kept = map(decode_person, replies)
         assert forgotten.ids == ("user0",)
         assert kept.ids == ("kiosk", "user1", "user2", "user3")
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import random
 from collections.abc import Callable, Iterable
-from typing import Any
 
 import pytest
 import redis.asyncio as redis
@@ -14,7 +13,7 @@ from hypothesis import strategies as st
 
 from events.contract import Event, OrderFacts
 from events.profiles import ProfileStore
-from events.shopper import Person, RecentOrders, decode_person, orders_of, read_person
+from events.shopper import Person, RecentOrders, ask, decode_person, orders_of, read_person
 from events.shopper.identity import MOST_IDS, MOST_LINKS, MOST_USERS
 from events.shopper.store import encode_orders, links_key
 from tests.events.builders import EVENTS, NOW, alias, event, identify
@@ -44,10 +43,8 @@ def find(redis_url: str) -> Find:
             store = ProfileStore(client, EVENTS)
             for batch in batches:
                 await store.apply(batch)
-            pipe: Any = client.pipeline(transaction=False)
-            for an_id in ids:
-                read_person(pipe, an_id)
-            return [decode_person(reply) for reply in await pipe.execute()]
+            replies = await ask(client, lambda pipe: [read_person(pipe, an_id) for an_id in ids])
+            return [decode_person(reply) for reply in replies]
 
     return lambda batches, ids: asyncio.run(inside(batches, ids))
 

@@ -122,7 +122,7 @@ def test_session_and_shopper_take_one_round_trip(
 
     async def inside() -> Known:
         reader = StateReader(settings, package.matrix)
-        assert await reader.answers()  # connects
+        await reader.read("round", shoppers[1], package.as_of)  # connects, and tells Redis the script
         monkeypatch.setattr(redis.asyncio.Connection, "send_packed_command", counted)
         found = await reader.read("round", shoppers[1], package.as_of + 100.0)
         monkeypatch.undo()
