@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import AsyncIterator, Sequence
+from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -16,6 +17,7 @@ from events.profiles import ids_of
 from events.session.store import SESSIONS, decode_session, session_key
 from events.shopper.identity import ANONYMOUS, PREVIOUS, USER
 from events.shopper.store import LINKS, links_key, shopper_key
+from events.suppression import copy_suppressed
 
 PAGE = 500
 MOST_REWRITTEN = 50_000
@@ -144,6 +146,19 @@ class StreamEraser:
         if needed:
             first = min(needed)
             await self._redis.xtrim(key, minid=f"{first[0]}-{first[1]}", approximate=False)
+
+
+class TrainingEraser:
+    """Future training sets: whoever builds one reads the list in the work folder."""
+
+    def __init__(self, redis: Any, file: Path) -> None:
+        self._redis, self._file = redis, file
+
+    async def erase(self, ids: Sequence[str], at: float) -> Part:
+        """See `Eraser.erase`."""
+        await copy_suppressed(self._redis, self._file)
+        left = "Models that are trained already are not changed; the next training leaves the person out."
+        return Part("work folder: suppression list", {"ids listed": len(ids)}, left)
 
 
 class LogEraser:

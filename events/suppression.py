@@ -9,7 +9,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from hashlib import sha256
+from pathlib import Path
 from typing import Any
+
+from configs.home import read_json, write_json
 
 SUPPRESSED = "tillwise:suppressed"
 """Redis hash: digest of an id → unix seconds up to which whatever is known of it is to be forgotten."""
@@ -23,13 +26,22 @@ def digest(an_id: str) -> str:
     return sha256(an_id.encode("utf-8", "surrogatepass")).hexdigest()[:32]
 
 
-def suppressed_until(redis: Any) -> dict[str, float]:
-    """Return the whole list, digest → unix seconds; for batch readers, who hash the ids they hold.
+def suppressed_until(file: Path) -> dict[str, float]:
+    """Return the whole list from its copy in the work folder, digest → unix seconds; empty if there is none.
 
-    Args:
-        redis: a redis-py client, not an asynchronous one.
+    For batch readers, which hash the ids they hold and need no Redis.
     """
-    return {name.decode(): float(at) for name, at in redis.hgetall(SUPPRESSED).items()}
+    return {str(name): float(at) for name, at in read_json(file).items()} if file.exists() else {}
+
+
+async def copy_suppressed(redis: Any, file: Path) -> int:
+    """Copy the list from Redis to the work folder, beside what the copy holds already; return its length."""
+    found = {name.decode(): float(at) for name, at in (await redis.hgetall(SUPPRESSED)).items()}
+    merged = suppressed_until(file)
+    for name, at in found.items():
+        merged[name] = max(at, merged.get(name, at))
+    write_json(file, dict(sorted(merged.items())))
+    return len(merged)
 
 
 def is_suppressed(ids: Iterable[str | None], at: float, until: Mapping[str, float]) -> bool:

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from configs import Settings
 from events.contract import Line
 from events.erasure import Eraser, Receipt, forget
-from events.redis_erasers import LogEraser, ProfileEraser, StreamEraser
+from events.redis_erasers import LogEraser, ProfileEraser, StreamEraser, TrainingEraser
 from events.session import SessionRecord, activity_of, decode_record, session_key, state_of
 from events.shopper import CompletedOrder, Person, ask, decode_person, read_person
 from features.context import ProductMatrix
@@ -59,8 +59,14 @@ class Profiles:
         self._shoppers = ShopperReader()
         # Any: redis-py's types admit no bytes as keys, which Feast's are.
         self._redis: Any = redis.Redis.from_url(settings.redis_url, socket_timeout=TIMEOUT_SECONDS)
-        own = (ProfileEraser(self._redis), StreamEraser(self._redis, settings.events), FeatureEraser(self._redis))
-        self._erasers: tuple[Eraser, ...] = (*erasers, *own, LogEraser(self._redis))
+        self._erasers: tuple[Eraser, ...] = (
+            *erasers,
+            ProfileEraser(self._redis),
+            StreamEraser(self._redis, settings.events),
+            FeatureEraser(self._redis),
+            TrainingEraser(self._redis, settings.work.suppressed),
+            LogEraser(self._redis),
+        )
 
     async def read(self, an_id: str) -> Profile | None:
         """Return what is known under the id of a session or a shopper; None if nothing is."""

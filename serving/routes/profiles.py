@@ -21,7 +21,10 @@ from serving.profiles import Profiles
 from serving.schema import ErrorAnswer, Profile
 
 AnyRequest = Request[Any, Any, Any]
-ProfileId = Annotated[str, Parameter(min_length=1, max_length=MAX_ID, description="of a session or a shopper")]
+ProfileId = Annotated[
+    str, Parameter(min_length=2, max_length=MAX_ID + 1, description="of a session or a shopper; it may hold slashes")
+]
+"""Begins with the slash before it: ids may hold slashes, which servers decode before we see them."""
 
 _RESPONSES: dict[int, ResponseSpec] = {
     401: ResponseSpec(ErrorAnswer, description="The header Authorization: Bearer KEY holds no operator key"),
@@ -30,7 +33,7 @@ _RESPONSES: dict[int, ResponseSpec] = {
 }
 
 
-@get("/v1/profiles/{profile_id:str}", summary="What is known of a person", responses=_RESPONSES)
+@get("/v1/profiles/{profile_id:path}", summary="What is known of a person", responses=_RESPONSES)
 async def read_profile(
     request: AnyRequest,
     profile_id: ProfileId,
@@ -40,7 +43,7 @@ async def read_profile(
     """Return the live session, and the shopper with all ids together, in readable form."""
     require_operator(request.headers.get("authorization"), limits.operator_keys)
     try:
-        found = await profiles.read(profile_id)
+        found = await profiles.read(profile_id[1:])
     except (RedisError, OSError) as error:
         raise PartError(f"Redis does not answer: {error}") from None
     if found is None:
@@ -49,7 +52,7 @@ async def read_profile(
 
 
 @delete(
-    "/v1/profiles/{profile_id:str}", status_code=HTTP_200_OK, summary="Erase a person everywhere", responses=_RESPONSES
+    "/v1/profiles/{profile_id:path}", status_code=HTTP_200_OK, summary="Erase a person everywhere", responses=_RESPONSES
 )
 async def erase_profile(
     request: AnyRequest,
@@ -60,6 +63,6 @@ async def erase_profile(
     """Erase a person under every id that is known to be theirs, and return the receipt; it is kept as well."""
     require_operator(request.headers.get("authorization"), limits.operator_keys)
     try:
-        return await profiles.erase(profile_id)
+        return await profiles.erase(profile_id[1:])
     except (RedisError, OSError) as error:
         raise PartError(f"Not everything could be erased; send this again. Redis does not answer: {error}") from None

@@ -198,6 +198,36 @@ def test_several_consumers_share_the_work_and_the_sessions(settings: Settings, c
         assert all(beat["applied"] > 0 for beat in beats(client))
 
 
+def test_what_was_written_but_not_acknowledged_counts_once(
+    settings: Settings, client: redis.Redis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    once = shopping(20, sessions=3, chance=random.Random(11))
+    publish(settings, once)
+
+    async def dies(*_: object) -> None:
+        raise ConnectionResetError("the consumer is killed here")
+
+    async def inside() -> None:
+        broker = connect(settings)
+        assert isinstance(broker, RedisStreams)
+        broker.idle_ms = 1
+        async with redis.asyncio.Redis.from_url(settings.redis_url) as opened:
+            await broker.read("maker of the group", limit=1, wait_ms=1)
+            with monkeypatch.context() as patch:
+                patch.setattr(broker, "acknowledge", dies)
+                with pytest.raises(ConnectionResetError):
+                    await Worker(settings, broker, opened).step()
+            written = {key: await opened.get(session_key(key)) for key in carts(once)}
+            await asyncio.sleep(0.01)
+            await Worker(settings, broker, opened).step()
+            assert {key: await opened.get(session_key(key)) for key in carts(once)} == written
+            assert (await broker.lag()).unacknowledged == 0
+        await broker.close()
+
+    asyncio.run(inside())
+    assert all_applied(settings, carts(once))
+
+
 def test_an_event_that_cannot_be_applied_holds_nobody_up_and_is_buried_with_the_reason(
     settings: Settings, client: redis.Redis, monkeypatch: pytest.MonkeyPatch
 ) -> None:

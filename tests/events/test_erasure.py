@@ -20,10 +20,10 @@ from events.contract import Event, OrderFacts, encode
 from events.embedded import EmbeddedRedis
 from events.erasure import RECEIPTS, Eraser, Receipt, forget
 from events.profiles import ProfileStore
-from events.redis_erasers import LogEraser, ProfileEraser, StreamEraser
+from events.redis_erasers import LogEraser, ProfileEraser, StreamEraser, TrainingEraser
 from events.session import decode_session, session_key
 from events.shopper import ask, decode_person, read_person
-from events.suppression import SUPPRESSED, digest, is_suppressed
+from events.suppression import SUPPRESSED, digest, is_suppressed, suppressed_until
 from tests.events.builders import NOW, event, identify
 from tests.support.ports import free_port
 
@@ -209,6 +209,20 @@ def test_the_receipt_is_kept_and_names_nobody(settings: Settings) -> None:
         assert set(await client.hgetall(SUPPRESSED)) == {name.encode() for name in receipt.persons}
 
     run(settings, script)
+
+
+def test_the_work_folders_copy_of_the_list_only_grows(settings: Settings, tmp_path: Path) -> None:
+    file = tmp_path / "suppressed.json"
+
+    async def script(client: Any, _: Broker) -> None:
+        for ids, at in ((["a"], NOW), (["a", "b"], NOW + 5)):
+            await forget(client, [TrainingEraser(client, file)], ids, at)
+        await client.flushall()  # Redis may lose its data, the wish holds
+        await forget(client, [TrainingEraser(client, file)], ["c"], NOW + 9)
+
+    assert suppressed_until(file) == {}
+    run(settings, script)
+    assert suppressed_until(file) == {digest("a"): NOW + 5, digest("b"): NOW + 5, digest("c"): NOW + 9}
 
 
 def test_the_list_is_asked_by_id_and_moment() -> None:

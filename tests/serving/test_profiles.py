@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import pytest
 import redis
@@ -43,8 +44,10 @@ def settings(built_shop: Settings, tmp_path_factory: pytest.TempPathFactory) -> 
                 update={"redis_timeout_ms": 1_000.0, "operator_keys": ("another", KEY)}
             ),
         }
-        ready = built_shop.model_copy(update=changed)
-        materialize(ready, SilentProgress())
+        materialize(built_shop.model_copy(update=changed), SilentProgress())
+        ready = Settings(**(built_shop.model_dump() | {"home": tmp_path_factory.mktemp("home")})).model_copy(
+            update=changed
+        )
         yield ready
 
 
@@ -194,10 +197,11 @@ def test_erasing_takes_the_person_out_everywhere_and_leaves_a_receipt(
     with redis.Redis.from_url(settings.redis_url) as raw:
         assert raw.exists(reader.key(who)) == 0
         assert raw.exists(reader.key(other)) == 1
-        assert set(receipt.json()["persons"]) <= set(suppressed_until(raw))
         assert raw.llen(RECEIPTS) == 1
         everything = b"".join(key + (raw.dump(key) or b"") for key in raw.keys("*"))
     assert who.encode() not in everything
+    assert set(receipt.json()["persons"]) <= set(suppressed_until(settings.work.suppressed))
+    assert who not in settings.work.suppressed.read_text()
     assert who not in receipt.text
 
 
@@ -221,6 +225,21 @@ def test_without_an_operator_key_in_the_settings_there_are_no_profiles(
         answer = client.request(verb, "/v1/profiles/anybody", headers={"Authorization": "Bearer "})
     assert answer.status_code == 404
     assert "operator_keys" in answer.json()["error"]["reason"]
+
+
+@pytest.mark.parametrize("verb", ["GET", "DELETE"])
+def test_no_id_is_nobody(client: TestClient[Litestar], verb: str) -> None:
+    for path in ("/v1/profiles", "/v1/profiles/"):
+        assert client.request(verb, path, headers=OPERATOR).status_code in {400, 404}
+
+
+def test_ids_with_slashes_and_from_anywhere_are_found(settings: Settings, client: TestClient[Litestar]) -> None:
+    for session in ("a/b", "séance ☃", "%2F", "*", "a?b#c"):
+        apply(settings, [event("Product Added", "x", message="1", session=session)])
+        path = f"/v1/profiles/{quote(session, safe='')}"
+        assert client.get(path, headers=OPERATOR).json()["id"] == session
+        assert client.delete(path, headers=OPERATOR).json()["parts"][0]["removed"]["sessions"] == 1
+        assert client.get(path, headers=OPERATOR).status_code == 404
 
 
 def test_an_id_that_nobody_has_is_not_found(client: TestClient[Litestar]) -> None:
