@@ -168,6 +168,21 @@ def test_an_empty_stream_keeps_its_group_and_its_place(settings: Settings) -> No
     run(settings, script)
 
 
+def test_a_consumer_that_waits_meanwhile_gets_what_comes_next(settings: Settings) -> None:
+    async def script(client: Any, broker: Broker) -> None:
+        await broker.read("one", limit=1, wait_ms=1)
+        await broker.publish(events_of_all())
+        await broker.acknowledge(await broker.read("one", limit=100, wait_ms=50))
+        waiting = asyncio.create_task(broker.read("one", limit=9, wait_ms=5_000))
+        while not (await client.info("clients"))["blocked_clients"]:
+            await asyncio.sleep(0.01)
+        await forget(client, erasers(client, settings), PERSON, NOW)
+        await broker.publish(events_of_all()[4:5])
+        assert [item.event for item in await waiting] == events_of_all()[4:5]
+
+    run(settings, script)
+
+
 def test_a_long_stream_is_first_cut_to_what_waits(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
     async def script(client: Any, broker: Broker) -> None:
         monkeypatch.setattr(redis_erasers, "MOST_REWRITTEN", 15)
