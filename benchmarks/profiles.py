@@ -41,6 +41,8 @@ from events.session.record import Limits
 SEEDED = (1_000, 100_000)
 FULL = 1_000_000
 RATE = 500
+REPEATS = 3
+"""Of each backlog; the fastest counts, since other work on the machine only ever slows down."""
 EVENTS_PER_SESSION = 30
 NOW = 1_700_000_000.0
 NAMES = ["Product Viewed"] * 5 + ["Product Added"] * 2 + ["Product Removed"]
@@ -150,9 +152,11 @@ async def _measure(settings: Settings, events: int, seconds: float, seeded: Sequ
         consumer = []
         for sessions in seeded:
             await _seed(client, sessions, chance)
-            consumer.append(
-                await _consume(settings, client, await _backlog(settings, events, sessions, chance), sessions)
-            )
+            rates = []
+            for _ in range(REPEATS):
+                await _backlog(settings, events, sessions, chance)
+                rates.append(await _consume(settings, client, events, sessions))
+            consumer.append(max(rates, key=lambda rate: rate.per_second))
         record = SessionRecord().after(session_events("0" * 36, EVENTS_PER_SESSION, chance), _limits(settings))
         await client.set(session_key("0" * 36), encode_record(record), ex=3_600)
         memory = await client.memory_usage(session_key("0" * 36))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from typing import Annotated, Any
+from urllib.parse import unquote
 
 from litestar import Request, delete, get
 from litestar.di import NamedDependency
@@ -21,10 +22,11 @@ from serving.profiles import Profiles
 from serving.schema import ErrorAnswer, Profile
 
 AnyRequest = Request[Any, Any, Any]
+PREFIX = "/v1/profiles/"
 ProfileId = Annotated[
     str, Parameter(min_length=2, max_length=MAX_ID + 1, description="of a session or a shopper; it may hold slashes")
 ]
-"""Begins with the slash before it: ids may hold slashes, which servers decode before we see them."""
+"""Declared for the router and the description; `_id_in` reads it, since routers decode twice and tidy slashes away."""
 
 _RESPONSES: dict[int, ResponseSpec] = {
     401: ResponseSpec(ErrorAnswer, description="The header Authorization: Bearer KEY holds no operator key"),
@@ -43,7 +45,7 @@ async def read_profile(
     """Return the live session, and the shopper with all ids together, in readable form."""
     require_operator(request.headers.get("authorization"), limits.operator_keys)
     try:
-        found = await profiles.read(profile_id[1:])
+        found = await profiles.read(_id_in(request, profile_id))
     except (RedisError, OSError) as error:
         raise PartError(f"Redis does not answer: {error}") from None
     if found is None:
@@ -63,6 +65,16 @@ async def erase_profile(
     """Erase a person under every id that is known to be theirs, and return the receipt; it is kept as well."""
     require_operator(request.headers.get("authorization"), limits.operator_keys)
     try:
-        return await profiles.erase(profile_id[1:])
+        return await profiles.erase(_id_in(request, profile_id))
     except (RedisError, OSError) as error:
         raise PartError(f"Not everything could be erased; send this again. Redis does not answer: {error}") from None
+
+
+def _id_in(request: AnyRequest, routed: str) -> str:
+    """Return the id of a request's path, decoded exactly once; as routed if the server does not tell the raw path."""
+    raw: bytes = request.scope.get("raw_path") or b""
+    _, found, after = raw.decode("latin-1").partition("?")[0].partition(PREFIX)
+    told = unquote(after) if found else routed[1:]
+    if not 0 < len(told) <= MAX_ID:
+        raise NotFoundException("Nothing is known under this id.")
+    return told

@@ -234,7 +234,7 @@ def test_no_id_is_nobody(client: TestClient[Litestar], verb: str) -> None:
 
 
 def test_ids_with_slashes_and_from_anywhere_are_found(settings: Settings, client: TestClient[Litestar]) -> None:
-    for session in ("a/b", "séance ☃", "%2F", "*", "a?b#c"):
+    for session in ("a/b", "a//b", "a/", "a%2Fb", "séance ☃", "*", "a?b#c"):
         apply(settings, [event("Product Added", "x", message="1", session=session)])
         path = f"/v1/profiles/{quote(session, safe='')}"
         assert client.get(path, headers=OPERATOR).json()["id"] == session
