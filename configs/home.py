@@ -60,6 +60,11 @@ class WorkFolder:
         return self.root / "logs"
 
     @property
+    def suppressed(self) -> Path:
+        """Who is to be left out of future training sets, as digests: see `events.suppression`."""
+        return self.root / "suppressed.json"
+
+    @property
     def run(self) -> Path:
         """Pid files and sockets of running processes."""
         return self.root / "run"

@@ -215,6 +215,9 @@ class ServingSettings(Section):
     redis_timeout_ms: float = Field(gt=0, description="longest wait for session and shopper state")
     max_k: int = Field(ge=1, description="most items one request may ask for")
     max_cart: int = Field(ge=1, description="most distinct products of a cart")
+    operator_keys: tuple[str, ...] = Field(
+        description="bearer tokens of people who may read and erase profiles; none: those routes do not exist"
+    )
 
 
 class EventSettings(Section):
@@ -249,8 +252,16 @@ class EventSettings(Section):
     max_rejected_calls: int = Field(ge=0, description="refused calls kept in the dead letters; the oldest go first")
     batch: int = Field(ge=1, description="most events the consumer reads at a time")
     session_ttl_hours: float = Field(gt=0, description="a session without events for this long is forgotten")
-    max_session_events: int = Field(ge=10, description="most events kept per session; older ones are folded")
-    max_session_products: int = Field(ge=1, description="most cart lines, and most recent views, kept per session")
+    max_session_events: int = Field(
+        ge=10, description="most cart changes kept per session since its cart was last told as a whole"
+    )
+    max_session_products: int = Field(
+        ge=1, description="most lines of a cart told as a whole, and most views, kept per session"
+    )
+    longest_stay_seconds: float = Field(gt=0, description="most time taken to be spent on one look at a product's page")
+    max_shopper_orders: int = Field(ge=1, description="most recent orders kept per shopper, until the next build")
+    shopper_ttl_days: float = Field(gt=0, description="recent orders and links of an id without new ones are forgotten")
+    max_attempts: int = Field(ge=1, description="an event that cannot be applied so often goes to the dead letters")
     max_body_kb: int = Field(ge=1, description="largest request body")
     max_event_kb: int = Field(ge=1, description="largest single event")
 

@@ -1,14 +1,20 @@
-"""The consumer: applies events to session records, at least once and idempotently, so each counts exactly once."""
+"""The consumer: applies events to live profiles, at least once and idempotently, so each counts exactly once.
+
+Any number of consumers may run: which of them gets an event, how often and in which order does not matter to the
+profiles. A consumer takes a bounded batch, writes it, acknowledges it, and only then takes the next one.
+"""
 
 from __future__ import annotations
 
 import asyncio
 import json
 import os
+import random
 import signal
 import socket
 import time
 from collections.abc import Sequence
+from typing import Any
 
 import redis.asyncio as redis
 import structlog
@@ -19,17 +25,21 @@ from configs.errors import PartError
 from configs.logs import configure_logs
 from configs.urls import without_password
 from events.brokers import Broker, Delivery, connect
-from events.session.state import SessionRecord
-from events.session.store import SessionStore
+from events.brokers.base import Lag
+from events.profiles import ProfileStore
 
 WAIT_MS = 500
-LEASE_SECONDS = 5
 HEARTBEAT_SECONDS = 1.0
+LAG_SECONDS = 5.0
+"""Brokers may have to count what waits, so it is asked for less often than the heart beats."""
+GONE_SECONDS = 60.0
+"""After so long without a heartbeat a consumer is no longer counted as one."""
+SUSPECT_TIMES = 3
+"""Times `events.max_attempts` that an event may be handed out before it is buried untried."""
 RETRY_SECONDS = (0.1, 0.2, 0.5, 1.0, 2.0)
 
-HEARTBEAT = "tillwise:consumer:heartbeat"
-LEASE = "tillwise:consumer:lease"
-"""Held by the one consumer that works; others stand by and take over when it lapses."""
+HEARTBEAT = "tillwise:consumer:heartbeats"
+"""Redis hash: name of each consumer → its newest heartbeat, see `beats_of`."""
 
 log = structlog.get_logger()
 
@@ -38,6 +48,15 @@ def run_consumer(settings: Settings) -> None:
     """Consume until SIGTERM or SIGINT, then finish the batch in hand and return."""
     configure_logs(settings.log.level, settings.log.format, process="consumer")
     asyncio.run(_run(settings))
+
+
+def beats_of(answer: dict[bytes, bytes]) -> list[dict[str, Any]]:
+    """Return the heartbeats of the hash `HEARTBEAT`, the newest first.
+
+    Each holds name, pid, applied and buried (events, since it started), waiting and unacknowledged (events of the
+    group), last_event_at and at (unix seconds).
+    """
+    return sorted((json.loads(raw) for raw in answer.values()), key=lambda beat: -float(beat["at"]))
 
 
 async def _run(settings: Settings) -> None:
@@ -49,105 +68,139 @@ async def _run(settings: Settings) -> None:
 
 
 async def consume(settings: Settings, stop: asyncio.Event) -> None:
-    """Apply events as they come until `stop` is set; while Redis is away, wait for it."""
+    """Apply events as they come until `stop` is set; while Redis or the broker is away, wait for it."""
     broker = connect(settings)
     client = redis.Redis.from_url(settings.redis_url, socket_timeout=10, socket_connect_timeout=2)
-    worker = _Worker(settings, broker, client)
+    worker = Worker(settings, broker, client)
     failures = 0
-    log.info("consuming", stream=settings.events.stream, broker=without_password(settings.broker_url))
+    log.info("consuming", broker=without_password(settings.broker_url), stream=settings.events.stream)
     try:
         while not stop.is_set():
             try:
                 await worker.step()
                 if failures:
-                    log.info("Redis and the broker are back")
+                    log.info("events are applied again")
                 failures = 0
             except (RedisError, OSError, PartError) as error:
                 if not failures:
-                    log.warning("Redis or the broker does not answer, waiting for it", error=str(error))
+                    log.warning("events cannot be applied now, trying again", error=str(error))
                 pause = RETRY_SECONDS[min(failures, len(RETRY_SECONDS) - 1)]
                 failures += 1
                 await _sleep(stop, pause)
     finally:
-        await worker.release()
+        await worker.leave()
         await broker.close()
         await client.aclose()
-        log.info("stopped", applied=worker.applied)
+        log.info("stopped", applied=worker.applied, buried=worker.buried)
 
 
-class _Worker:
-    """One consumer process's work, step by step."""
+class Worker:
+    """One consumer's work, step by step.
+
+    Attributes:
+        name: of the consumer, unique among those that run. applied, buried: events since it started.
+    """
 
     def __init__(self, settings: Settings, broker: Broker, client: redis.Redis) -> None:
-        self._broker, self._redis = broker, client
-        self._store = SessionStore(client, settings.events)
+        self._broker = broker
+        # Any: redis-py declares answers as "value or awaitable".
+        self._redis: Any = client
+        self._profiles = ProfileStore(client, settings.events)
         self._batch, self._max_attempts = settings.events.batch, settings.events.max_attempts
-        self._name = f"{socket.gethostname()}-{os.getpid()}"
+        self.name = f"{socket.gethostname()}-{os.getpid()}"
         self._last_event_at = 0.0
-        self._next_beat = 0.0
-        self.applied = 0
+        self._next_beat = self._lag_at = 0.0
+        self._lag = Lag(0, 0)
+        self.applied = self.buried = 0
 
     async def step(self) -> None:
-        """Take one batch, apply it and acknowledge it; or stand by while another consumer works."""
+        """Take one batch, apply it and acknowledge it."""
         now = time.monotonic()
         if now >= self._next_beat:
-            if not await self._hold_lease():
-                await asyncio.sleep(HEARTBEAT_SECONDS)
-                return
             await self._beat()
             self._next_beat = now + HEARTBEAT_SECONDS
-        deliveries: list[Delivery] = []
-        for item in await self._broker.read(self._name, limit=self._batch, wait_ms=WAIT_MS):
-            if item.attempts > self._max_attempts:
-                await self._broker.bury(item, f"was handed out {item.attempts - 1} times and never finished")
-            else:
-                deliveries.append(item)
+        deliveries = await self._broker.read(self.name, limit=self._batch, wait_ms=WAIT_MS)
         if deliveries:
-            await self._apply(deliveries)
+            suspects = [item for item in deliveries if item.attempts > self._max_attempts]
+            sound = [item for item in deliveries if item.attempts <= self._max_attempts]
+            if sound:
+                await self._apply(sound)
+            await self._one_by_one(suspects)
 
-    async def release(self) -> None:
-        """Give up the lease, so that a stand-by takes over at once."""
+    async def leave(self) -> None:
+        """Take the heartbeat back: a consumer that ended is not one that hangs."""
         try:
-            if await self._redis.get(LEASE) == self._name.encode():
-                await self._redis.delete(LEASE)
+            await self._redis.hdel(HEARTBEAT, self.name)
         except (RedisError, OSError):
-            return  # it lapses by itself
+            return  # the others drop it in a while
 
     async def _apply(self, deliveries: Sequence[Delivery]) -> None:
-        sessions = list(dict.fromkeys(item.event.session_id for item in deliveries))
-        before = await self._store.read(sessions)
-        after: dict[str, SessionRecord] = dict(before)
-        for item in deliveries:
-            session = item.event.session_id
-            after[session] = after[session].apply(item.event, self._store.limits)
-            self._last_event_at = max(self._last_event_at, item.event.occurred_at)
-        if not await self._store.write(after, lease=LEASE, holder=self._name):
-            self._lose_lease()
-            return
+        try:
+            await self._profiles.apply([item.event for item in deliveries])
+        except (RedisError, OSError, PartError):
+            raise  # nothing is wrong with the events: the whole batch is delivered again
+        except Exception:  # one of the events is poison; the others are not to wait for it
+            log.exception("a batch cannot be applied, trying its events one by one", events=len(deliveries))
+            await self._one_by_one(deliveries)
+        else:
+            await self._done(deliveries)
+
+    async def _one_by_one(self, deliveries: Sequence[Delivery]) -> None:
+        """Apply and acknowledge each by itself, in any order.
+
+        An event that ends the whole process counts against all that were taken with it. So they are tried alone once
+        they came too often, in another order each time, until only the culprit is left to be buried.
+        """
+        for item in random.sample(deliveries, len(deliveries)):
+            if item.attempts > SUSPECT_TIMES * self._max_attempts:
+                await self._bury(item, f"was handed out {item.attempts - 1} times and never finished")
+            elif await self._alone(item):
+                await self._done([item])
+
+    async def _done(self, deliveries: Sequence[Delivery]) -> None:
         await self._broker.acknowledge(deliveries)
         self.applied += len(deliveries)
+        self._last_event_at = max(self._last_event_at, *(item.event.occurred_at for item in deliveries), 0.0)
 
-    def _lose_lease(self) -> None:
-        """Begin anew: ask for the lease."""
-        log.warning("the lease lapsed before a batch was written: the batch goes to whoever holds it next")
-        self._next_beat = 0.0
-
-    async def _hold_lease(self) -> bool:
-        if await self._redis.set(LEASE, self._name, nx=True, ex=LEASE_SECONDS):
-            return True
-        if await self._redis.get(LEASE) != self._name.encode():
+    async def _alone(self, delivery: Delivery) -> bool:
+        """Apply one event; return whether it was. One that failed too often is buried, else it comes again."""
+        try:
+            await self._profiles.apply([delivery.event])
+        except (RedisError, OSError, PartError):
+            raise
+        except Exception as error:
+            if delivery.attempts >= self._max_attempts:
+                await self._bury(delivery, f"could not be applied in {delivery.attempts} attempts: {error!r}")
             return False
-        return bool(await self._redis.expire(LEASE, LEASE_SECONDS))
+        return True
+
+    async def _bury(self, delivery: Delivery, reason: str) -> None:
+        await self._broker.bury(delivery, reason)
+        self.buried += 1
+        log.error("event buried", message=delivery.event.message_id, reason=reason)
 
     async def _beat(self) -> None:
+        now = time.time()
+        if now - self._lag_at >= LAG_SECONDS:
+            self._lag, self._lag_at = await self._broker.lag(), now
         beat = {
-            "name": self._name,
+            "name": self.name,
             "pid": os.getpid(),
             "applied": self.applied,
+            "buried": self.buried,
+            "waiting": self._lag.waiting,
+            "unacknowledged": self._lag.unacknowledged,
             "last_event_at": self._last_event_at,
-            "at": time.time(),
+            "at": now,
         }
-        await self._redis.set(HEARTBEAT, json.dumps(beat), ex=10 * LEASE_SECONDS)
+        await self._redis.hset(HEARTBEAT, self.name, json.dumps(beat))
+        gone = [
+            other["name"]
+            for other in beats_of(await self._redis.hgetall(HEARTBEAT))
+            if now - other["at"] > GONE_SECONDS
+        ]
+        if gone:
+            await self._redis.hdel(HEARTBEAT, *gone)
 
 
 async def _sleep(stop: asyncio.Event, seconds: float) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import time
 from typing import Any
 
@@ -15,7 +14,7 @@ from configs import Settings
 from configs.errors import NotBuiltError, PartError
 from configs.urls import without_password
 from events.brokers import Lag, connect
-from events.consumer import HEARTBEAT, HEARTBEAT_SECONDS
+from events.consumer import HEARTBEAT, HEARTBEAT_SECONDS, beats_of
 from features.store import is_materialized
 from monitoring.area import Area
 from monitoring.built import moment
@@ -50,9 +49,9 @@ def redis_area(settings: Settings) -> Area:
 
 
 def consumer_area(settings: Settings) -> Area:
-    """Return whether a consumer works, and how many events wait for it."""
+    """Return whether consumers work, and how many events wait for them; one that hangs makes the area failing."""
     try:
-        beat, lag = asyncio.run(_consumer(settings))
+        beats, lag = asyncio.run(_consumers(settings))
     except redis.RedisError as error:
         return Area("consumer", "not running", {"error": f"Redis does not answer: {error}"}, fix=UP)
     except PartError as error:
@@ -62,16 +61,17 @@ def consumer_area(settings: Settings) -> Area:
         "events_waiting": lag.waiting,
         "events_unacknowledged": lag.unacknowledged,
     }
-    if beat is None:
+    if not beats:
         return Area("consumer", "not running", facts, fix=UP)
-    age = time.time() - beat["at"]
+    oldest = max(time.time() - beat["at"] for beat in beats)
+    newest = max(beat["last_event_at"] for beat in beats)
     facts |= {
-        "process": beat["name"],
-        "seconds_since_heartbeat": round(age, 1),
-        "events_applied": beat["applied"],
-        "newest_event_at": moment(beat["last_event_at"]) if beat["last_event_at"] else None,
+        "process": ", ".join(sorted(beat["name"] for beat in beats)),
+        "seconds_since_heartbeat": round(oldest, 1),
+        "events_applied": sum(beat["applied"] for beat in beats),
+        "newest_event_at": moment(newest) if newest else None,
     }
-    if age > MISSED_BEATS * HEARTBEAT_SECONDS:
+    if oldest > MISSED_BEATS * HEARTBEAT_SECONDS:
         return Area("consumer", "failing", facts, fix=f"see {settings.work.logs / 'consumer.log'}")
     return Area("consumer", "ok", facts)
 
@@ -91,12 +91,11 @@ def service_area(settings: Settings) -> Area:
     return Area("service", "ok", facts | told.json())
 
 
-async def _consumer(settings: Settings) -> tuple[dict[str, Any] | None, Lag]:
+async def _consumers(settings: Settings) -> tuple[list[dict[str, Any]], Lag]:
     broker = connect(settings)
-    client = redis.asyncio.Redis.from_url(settings.redis_url, socket_timeout=TIMEOUT_SECONDS)
+    client: Any = redis.asyncio.Redis.from_url(settings.redis_url, socket_timeout=TIMEOUT_SECONDS)
     try:
-        held = await client.get(HEARTBEAT)
-        return (json.loads(held) if held else None), await broker.lag()
+        return beats_of(await client.hgetall(HEARTBEAT)), await broker.lag()
     finally:
         await client.aclose()
         await broker.close()

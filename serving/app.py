@@ -15,6 +15,7 @@ from serving.catalogue import ProductSearch
 from serving.clock import service_clock
 from serving.errors import HANDLERS
 from serving.path import Engine
+from serving.profiles import Profiles
 from serving.routes import ROUTES
 from serving.routes.collect import Collector
 from serving.state import StateReader
@@ -28,8 +29,9 @@ VERSION = "1"
 def make_app(settings: Settings, package: ModelPackage) -> Litestar:
     """Return the application around a loaded package, warmed up; nothing is connected before the first request."""
     clock = service_clock(package.clock, package.as_of)
-    state, broker = StateReader(settings), connect(settings)
+    state, broker = StateReader(settings, package.matrix), connect(settings)
     engine = Engine(Recommender(package), state, clock, settings.serving)
+    profiles = Profiles(settings, package.matrix, clock)
     single_thread()
     engine.warm()
     return Litestar(
@@ -38,9 +40,11 @@ def make_app(settings: Settings, package: ModelPackage) -> Litestar:
             "engine": _always(engine),
             "collector": _always(Collector(broker, clock, settings.events)),
             "search": _always(ProductSearch(package.matrix)),
+            "profiles": _always(profiles),
+            "limits": _always(settings.serving),
         },
         exception_handlers=HANDLERS,
-        on_shutdown=[state.close, broker.close],
+        on_shutdown=[state.close, broker.close, profiles.close],
         request_max_body_size=settings.events.max_body_kb * 1024,
         openapi_config=OpenAPIConfig(
             title="Tillwise", version=VERSION, path="/schema", render_plugins=[SwaggerRenderPlugin()]

@@ -43,9 +43,9 @@ class Engine:
             RequestError: the request breaks a limit or names nobody.
         """
         check(request, self.limits)
-        known = await self.state.read(request.session_id, request.shopper_id)
-        cart = cart_of(request, list(known.session.cart) if known.session else [])
         now = self.clock() if request.at is None else request.at.timestamp()
+        known = await self.state.read(request.session_id, request.shopper_id, now)
+        cart = cart_of(request, list(known.session.cart) if known.session else [])
         ranked, arm, failed = self._rank(cart, known.shopper, now, request)
         trouble = "; ".join(reason for reason in (known.missing, failed) if reason)
         return RecommendationAnswer(

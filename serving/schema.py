@@ -95,6 +95,88 @@ class ProductList(msgspec.Struct):
     items: list[Product]
 
 
+class ProfileLine(msgspec.Struct):
+    """A product in a profile; title is empty if the catalogue does not know it."""
+
+    product_id: str
+    title: str
+    quantity: float
+    price: Annotated[float | None, Meta(description="per unit, as last told")] = None
+    discount: float = 0.0
+
+
+class ProfileActivity(msgspec.Struct):
+    """Something that happened to a product."""
+
+    at: str
+    what: Annotated[str, Meta(description="view, add or remove")]
+    product_id: str
+    title: str
+    quantity: float
+    seconds: Annotated[float | None, Meta(description="of a view: time on the product's page, once it is known")] = None
+
+
+class SessionProfile(msgspec.Struct):
+    """What is known of a live session."""
+
+    session_id: str
+    shopper_id: str | None
+    anonymous_ids: list[str]
+    first_event_at: str
+    last_event_at: str
+    cart: list[ProfileLine]
+    cart_value: float
+    cart_discount: float
+    checkout_step: int | None
+    context: Annotated[dict[str, str], Meta(description="device, country, region, referrer, channel, as far as told")]
+    activity: Annotated[list[ProfileActivity], Meta(description="oldest first")]
+    order_ids: list[str]
+
+
+class ProfileOrder(msgspec.Struct):
+    """An order that live events told of."""
+
+    order_id: str
+    at: str
+    channel: str | None
+    value: float | None
+    discount: float
+    lines: list[ProfileLine]
+
+
+class Habit(msgspec.Struct):
+    """A category or brand that a shopper buys, and how often: orders with it, older ones counting less."""
+
+    name: str
+    rate: float
+
+
+class ShopperProfile(msgspec.Struct):
+    """What is known of a shopper, all ids together."""
+
+    shopper_id: str
+    ids: list[str]
+    orders: int
+    first_order_at: str | None
+    last_order_at: str | None
+    segment: Annotated[str, Meta(description="new, regular or lapsed")]
+    mean_basket_value: float | None
+    mean_basket_products: float | None
+    mean_unit_price: float | None
+    discount_share: Annotated[float | None, Meta(description="price sensitivity: share saved by discounts")]
+    categories: Annotated[list[Habit], Meta(description="strongest first")]
+    brands: list[Habit]
+    recent_orders: Annotated[list[ProfileOrder], Meta(description="from live events, oldest first")]
+
+
+class Profile(msgspec.Struct):
+    """What is known under an id."""
+
+    id: str
+    session: SessionProfile | None
+    shopper: ShopperProfile | None
+
+
 class Status(msgspec.Struct):
     """What serves."""
 

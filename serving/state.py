@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,6 +15,9 @@ from redis.exceptions import RedisError
 from configs import Settings
 from configs.errors import PartError
 from events.session import SessionState, decode_session, session_key
+from events.shopper import ask, decode_person, read_person
+from features.context import ProductMatrix
+from features.live_orders import with_live_orders
 from features.online import ShopperReader
 from features.shopper import ShopperState
 
@@ -30,9 +34,15 @@ class Known:
 
 
 class StateReader:
-    """One connection pool for the process."""
+    """One connection pool for the process.
 
-    def __init__(self, settings: Settings) -> None:
+    Args:
+        settings: which Redis, and the deadline.
+        matrix: the catalogue that tells what orders newer than the materialized features were made of.
+    """
+
+    def __init__(self, settings: Settings, matrix: ProductMatrix) -> None:
+        self._matrix = matrix
         self._timeout = settings.serving.redis_timeout_ms / 1000
         self._shoppers = ShopperReader()
         # Any: redis-py's types admit no bytes as keys, which Feast's are.
@@ -40,17 +50,17 @@ class StateReader:
             settings.redis_url, socket_timeout=self._timeout * 5, socket_connect_timeout=self._timeout
         )
 
-    async def read(self, session_id: str | None, shopper_id: str | None) -> Known:
-        """Return the session and the shopper.
+    async def read(self, session_id: str | None, shopper_id: str | None, now: float) -> Known:
+        """Return the session and the shopper, orders of the last hours included, as of `now` (unix seconds).
 
-        One round trip if the request names its shopper or has no session; a second one only if the session alone
-        knows who the shopper is.
+        One round trip if the request names its shopper or has no session. A second one if the session alone knows who
+        the shopper is; a further one if the shopper has features under another id only.
         """
         if session_id is None and shopper_id is None:
             return Known(None, ShopperState.empty())
         try:
             async with asyncio.timeout(self._timeout):
-                return await self._read(session_id, shopper_id)
+                return await self._read(session_id, shopper_id, now)
         except (RedisError, OSError, TimeoutError) as error:
             return Known(None, ShopperState.empty(), f"state unavailable ({type(error).__name__})")
         except (msgspec.DecodeError, PartError) as error:
@@ -69,18 +79,37 @@ class StateReader:
         """Release the connections."""
         await self._redis.aclose()
 
-    async def _read(self, session_id: str | None, shopper_id: str | None) -> Known:
-        async with self._redis.pipeline(transaction=False) as pipe:
+    async def _read(self, session_id: str | None, shopper_id: str | None, now: float) -> Known:
+        def queue(pipe: Any) -> None:
             if session_id is not None:
                 pipe.get(session_key(session_id))
             if shopper_id is not None:
-                pipe.execute_command("HMGET", self._shoppers.key(shopper_id), *self._shoppers.fields)
-            values = await pipe.execute()
+                self._queue(pipe, shopper_id)
+
+        values = await ask(self._redis, queue)
         session = None if session_id is None else decode_session(values[0], session_id)
         if shopper_id is not None:
-            return Known(session, self._shoppers.decode(values[-1]))
+            return Known(session, await self._shopper(shopper_id, values[-2], values[-1], now))
         if session is None or session.shopper_id is None:
             return Known(session, ShopperState.empty())
-        key = self._shoppers.key(session.shopper_id)
-        found = await self._redis.execute_command("HMGET", key, *self._shoppers.fields)
-        return Known(session, self._shoppers.decode(found))
+        told = session.shopper_id
+        values = await ask(self._redis, lambda pipe: self._queue(pipe, told))
+        return Known(session, await self._shopper(told, values[0], values[1], now))
+
+    def _queue(self, pipe: Any, shopper_id: str) -> None:
+        read_person(pipe, shopper_id)
+        pipe.execute_command("HMGET", self._shoppers.key(shopper_id), *self._shoppers.fields)
+
+    async def _shopper(self, shopper_id: str, person: Any, row: Any, now: float) -> ShopperState:
+        """Return a shopper's state from what `_queue` asked for."""
+        known, state = decode_person(person), self._shoppers.decode(row)
+        if not state.orders and len(known.ids) > 1:
+            state = await self._elsewhere([an_id for an_id in known.ids if an_id != shopper_id])
+        return with_live_orders(state, known.orders, self._matrix, now)
+
+    async def _elsewhere(self, ids: Sequence[str]) -> ShopperState:
+        """Return the materialized state with the most orders among a person's other ids."""
+        async with self._redis.pipeline(transaction=False) as pipe:
+            for an_id in ids:
+                pipe.execute_command("HMGET", self._shoppers.key(an_id), *self._shoppers.fields)
+            return max(map(self._shoppers.decode, await pipe.execute()), key=lambda state: state.orders)

@@ -4,7 +4,20 @@ Comes in: events, in any order and as often as they are delivered. Goes out: `Se
 session's recent events. Called by the consumer (writes) and by `serving` (reads).
 """
 
-from events.session.state import SessionRecord, SessionState
-from events.session.store import decode_session, session_key
+from events.session.record import Limits, SessionRecord
+from events.session.state import Activity, SessionState, activity_of, dwell_of, state_of
+from events.session.store import decode_record, decode_session, encode_record, session_key
 
-__all__ = ["SessionRecord", "SessionState", "decode_session", "session_key"]
+__all__ = [
+    "Activity",
+    "Limits",
+    "SessionRecord",
+    "SessionState",
+    "activity_of",
+    "decode_record",
+    "decode_session",
+    "dwell_of",
+    "encode_record",
+    "session_key",
+    "state_of",
+]

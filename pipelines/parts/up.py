@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import contextlib
-import json
 import sys
 from collections.abc import Iterator
 from functools import partial
+from typing import Any
 
 import httpx
 import redis
 
 from configs import Settings
 from configs.errors import AlreadyRunningError, NotBuiltError
-from events.consumer import HEARTBEAT
+from events.consumer import HEARTBEAT, beats_of
 from pipelines.build import build
 from pipelines.display import Display
 from pipelines.parts.base import Part
@@ -105,13 +105,14 @@ def fill_redis(settings: Settings, display: Display) -> None:
 
 
 def consumer_is_ready(settings: Settings, pid: int) -> bool:
-    """Return whether the consumer with this process id is the one that works now."""
+    """Return whether the consumer with this process id works."""
     with redis.Redis.from_url(settings.redis_url, socket_timeout=PROBE_TIMEOUT_SECONDS) as client:
         try:
-            beat = client.get(HEARTBEAT)
+            # Typed Any: the library declares the answer as "value or awaitable".
+            beats: Any = client.hgetall(HEARTBEAT)
         except redis.RedisError:
             return False
-    return beat is not None and json.loads(beat)["pid"] == pid
+    return any(beat["pid"] == pid for beat in beats_of(beats))
 
 
 def service_is_ready(settings: Settings, pid: int) -> bool:

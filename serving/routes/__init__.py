@@ -8,6 +8,7 @@ from litestar.types import ControllerRouterHandler
 from serving.routes.catalogue import products
 from serving.routes.collect import batch, identify, track
 from serving.routes.pages import checkout_page, static_files
+from serving.routes.profiles import erase_profile, read_profile
 from serving.routes.recommendations import recommendations
 from serving.routes.status import status
 
@@ -17,6 +18,8 @@ ROUTES: list[ControllerRouterHandler] = [
     identify,
     batch,
     products,
+    read_profile,
+    erase_profile,
     status,
     checkout_page,
     static_files,

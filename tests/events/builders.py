@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from configs import load_settings
-from events.contract import Event, Line
+from events.contract import Event, Line, OrderFacts
 
 SETTINGS = load_settings()
 EVENTS = SETTINGS.events
@@ -21,10 +21,26 @@ def event(
     quantity: float = 1.0,
     shopper: str | None = None,
     step: int | None = None,
+    price: float | None = None,
+    discount: float = 0.0,
+    context: dict[str, str] | None = None,
+    anonymous: str | None = None,
+    order: OrderFacts | None = None,
 ) -> Event:
     """Return a track event about products."""
-    lines = tuple(Line(product, quantity) for product in products)
-    return Event(message, "track", name, session, shopper, at, lines, step)
+    lines = tuple(Line(product, quantity, price, discount) for product in products)
+    told = {} if context is None else context
+    return Event(message, "track", name, session, shopper, at, lines, step, told, anonymous, order=order)
+
+
+def identify(anonymous: str, shopper: str, *, at: float = NOW, message: str = "m", session: str = "s") -> Event:
+    """Return the event by which an anonymous id turns out to be a shopper's."""
+    return Event(message, "identify", "identify", session, shopper, at, anonymous_id=anonymous)
+
+
+def alias(previous: str, shopper: str, *, at: float = NOW, message: str = "m", session: str = "s") -> Event:
+    """Return the event by which an earlier id turns out to be a shopper's."""
+    return Event(message, "alias", "alias", session, shopper, at, previous_id=previous)
 
 
 def replayed_cart(events: Iterable[Event]) -> dict[str, float]:

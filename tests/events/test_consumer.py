@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import os
 import random
 import signal
@@ -12,17 +11,19 @@ import sys
 import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
-import psutil
 import pytest
 import redis
+import redis.asyncio
 
 from configs import Settings, load_settings
-from events.brokers import Lag, connect
-from events.brokers.partitions import partition_of
-from events.consumer import HEARTBEAT, LEASE
-from events.contract import Event
+from events.brokers import connect
+from events.brokers.redis_streams import RedisStreams
+from events.consumer import HEARTBEAT, Worker, beats_of
+from events.contract import Event, decode
 from events.embedded import EmbeddedRedis
+from events.profiles import ProfileStore
 from events.session import SessionState, decode_session, session_key
 from tests.events.builders import NOW, event, replayed_cart
 from tests.support.ports import free_port
@@ -34,9 +35,7 @@ RUN = "from configs import load_settings; from events.consumer import run_consum
 @pytest.fixture
 def settings(redis_url: str) -> Settings:
     """Settings of an empty Redis; small batches, so that a consumer is often between two of them."""
-    return load_settings(
-        redis={"url": redis_url}, log={"level": "warning"}, events={"batch": 20, "reclaim_idle_ms": 1_000}
-    )
+    return load_settings(redis={"url": redis_url}, log={"level": "warning"}, events={"batch": 20})
 
 
 @pytest.fixture
@@ -54,7 +53,6 @@ class Consumer:
             "TILLWISE_REDIS__URL": settings.redis_url,
             "TILLWISE_LOG__LEVEL": "warning",
             "TILLWISE_EVENTS__BATCH": str(settings.events.batch),
-            "TILLWISE_EVENTS__RECLAIM_IDLE_MS": str(settings.events.reclaim_idle_ms),
         }
 
     def __enter__(self) -> subprocess.Popen[bytes]:
@@ -83,18 +81,20 @@ def read(settings: Settings, session: str) -> SessionState:
         return decode_session(raw, session)
 
 
-def lag(settings: Settings) -> Lag:
-    async def inside() -> Lag:
-        broker = connect(settings)
-        found = await broker.lag()
-        await broker.close()
-        return found
-
-    return asyncio.run(inside())
+def beats(client: redis.Redis) -> list[dict[str, Any]]:
+    """Return the heartbeats of the consumers, the newest first."""
+    answer: Any = client.hgetall(HEARTBEAT)
+    return beats_of(answer)
 
 
 def waiting(settings: Settings) -> int:
-    return lag(settings).waiting
+    async def inside() -> int:
+        broker = connect(settings)
+        lag = await broker.lag()
+        await broker.close()
+        return lag.waiting
+
+    return asyncio.run(inside())
 
 
 def wait_until_it_works(settings: Settings) -> None:
@@ -133,17 +133,18 @@ def test_events_become_session_state_and_the_heartbeat_tells(settings: Settings,
     with Consumer(settings) as child:
         publish(settings, [event("Product Added", "a", message="1"), event("Product Added", "b", message="2")])
         wait_until(lambda: read(settings, "s").cart == {"a": 1.0, "b": 1.0})
-        wait_until(lambda: json.loads(client.get(HEARTBEAT) or b"{}").get("applied") == 2)
-        beat = json.loads(client.get(HEARTBEAT) or b"{}")
-        assert (beat["pid"], beat["last_event_at"]) == (child.pid, NOW)
+        wait_until(lambda: [beat["applied"] for beat in beats(client)] == [2])
+        (beat,) = beats(client)
+        assert (beat["pid"], beat["last_event_at"], beat["buried"]) == (child.pid, NOW, 0)
+        child.terminate()
+        assert child.wait(10) == 0
+    assert beats(client) == []
 
 
-def test_killing_the_consumer_again_and_again_loses_and_repeats_nothing(
-    settings: Settings, client: redis.Redis
-) -> None:
+def test_killing_consumers_again_and_again_loses_and_repeats_nothing(settings: Settings, client: redis.Redis) -> None:
     chance = random.Random(3)
-    once = shopping(8_000, sessions=200, chance=chance)
-    sent = once + chance.sample(once, 800)
+    once = shopping(16_000, sessions=200, chance=chance)
+    sent = once + chance.sample(once, 1_600)
     chance.shuffle(sent)
     publish(settings, sent)
     for _ in range(4):
@@ -152,24 +153,19 @@ def test_killing_the_consumer_again_and_again_loses_and_repeats_nothing(
             time.sleep(chance.random() / 20)
             child.send_signal(signal.SIGKILL)
         assert waiting(settings) > 0, "it was to be killed in the middle"
-        client.delete(LEASE)  # what the dead consumer held lapses by itself, only later
-    with Consumer(settings):
+    with Consumer(settings), Consumer(settings):
         wait_until(lambda: all_applied(settings, carts(once)))
-        wait_until(lambda: lag(settings).unacknowledged == 0)
+        wait_until(lambda: client.xpending(settings.events.stream, settings.events.group)["pending"] == 0)
     assert all_applied(settings, carts(once))
 
 
-def test_a_suspended_consumer_that_wakes_up_does_not_overwrite_its_successor(
-    settings: Settings, client: redis.Redis
-) -> None:
-    chance = random.Random(5)
-    once = shopping(6_000, sessions=150, chance=chance)
+def test_a_suspended_consumer_that_wakes_up_does_not_overwrite_what_others_wrote(settings: Settings) -> None:
+    once = shopping(16_000, sessions=20, chance=random.Random(5))
     publish(settings, once)
     with Consumer(settings) as first:
         wait_until_it_works(settings)
         first.send_signal(signal.SIGSTOP)
         assert waiting(settings) > 0, "it was to be suspended in the middle"
-        client.delete(LEASE)
         with Consumer(settings):
             wait_until(lambda: all_applied(settings, carts(once)))
             first.send_signal(signal.SIGCONT)
@@ -179,41 +175,92 @@ def test_a_suspended_consumer_that_wakes_up_does_not_overwrite_its_successor(
 
 
 def test_sigterm_finishes_the_batch_in_hand_and_hands_over(settings: Settings, client: redis.Redis) -> None:
-    once = shopping(6_000, sessions=150, chance=random.Random(7))
+    once = shopping(16_000, sessions=150, chance=random.Random(7))
     publish(settings, once)
     with Consumer(settings) as child:
         wait_until_it_works(settings)
         child.terminate()
         assert child.wait(10) == 0
     assert waiting(settings) > 0, "it was to be ended in the middle"
-    assert lag(settings).unacknowledged == 0
-    assert client.get(LEASE) is None
+    assert client.xpending(settings.events.stream, settings.events.group)["pending"] == 0
     with Consumer(settings):
         wait_until(lambda: all_applied(settings, carts(once)))
 
 
-def test_a_second_consumer_stands_by_and_takes_over_when_the_first_is_killed(
-    settings: Settings, client: redis.Redis
+def test_several_consumers_share_the_work_and_the_sessions(settings: Settings, client: redis.Redis) -> None:
+    once = shopping(20_000, sessions=40, chance=random.Random(9))
+    with Consumer(settings) as first, Consumer(settings) as second:
+        wait_until(lambda: len(beats(client)) == 2)
+        publish(settings, once)
+        wait_until(lambda: all_applied(settings, carts(once)))
+        wait_until(lambda: sum(beat["applied"] for beat in beats(client)) == len(once))
+        assert {beat["pid"] for beat in beats(client)} == {first.pid, second.pid}
+        assert all(beat["applied"] > 0 for beat in beats(client))
+
+
+def test_what_was_written_but_not_acknowledged_counts_once(
+    settings: Settings, client: redis.Redis, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def holder() -> int:
-        return int((client.get(LEASE) or b"-0").rpartition(b"-")[2])
+    once = shopping(20, sessions=3, chance=random.Random(11))
+    publish(settings, once)
 
-    def connected(child: subprocess.Popen[bytes]) -> bool:
-        return any(link.status == psutil.CONN_ESTABLISHED for link in psutil.Process(child.pid).net_connections())
+    async def dies(*_: object) -> None:
+        raise ConnectionResetError("the consumer is killed here")
 
-    with Consumer(settings) as first:
-        wait_until(lambda: holder() == first.pid)
-        with Consumer(settings) as second:
-            wait_until(lambda: connected(second))
-            publish(settings, [event("Product Added", "a", message="1")])
-            wait_until(lambda: read(settings, "s").cart == {"a": 1.0})
-            assert holder() == first.pid
-            stream = f"{settings.events.stream}:{partition_of('s', settings.events.partitions)}"
-            assert len(client.xinfo_consumers(stream, settings.events.group)) == 1
-            first.kill()
-            publish(settings, [event("Product Added", "b", message="2")])
-            wait_until(lambda: read(settings, "s").cart == {"a": 1.0, "b": 1.0})
-            assert holder() == second.pid
+    async def inside() -> None:
+        broker = connect(settings)
+        assert isinstance(broker, RedisStreams)
+        broker.idle_ms = 1
+        async with redis.asyncio.Redis.from_url(settings.redis_url) as opened:
+            await broker.read("maker of the group", limit=1, wait_ms=1)
+            with monkeypatch.context() as patch:
+                patch.setattr(broker, "acknowledge", dies)
+                with pytest.raises(ConnectionResetError):
+                    await Worker(settings, broker, opened).step()
+            written = {key: await opened.get(session_key(key)) for key in carts(once)}
+            await asyncio.sleep(0.01)
+            await Worker(settings, broker, opened).step()
+            assert {key: await opened.get(session_key(key)) for key in carts(once)} == written
+            assert (await broker.lag()).unacknowledged == 0
+        await broker.close()
+
+    asyncio.run(inside())
+    assert all_applied(settings, carts(once))
+
+
+def test_an_event_that_cannot_be_applied_holds_nobody_up_and_is_buried_with_the_reason(
+    settings: Settings, client: redis.Redis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    apply = ProfileStore.apply
+
+    async def choosy(store: ProfileStore, events: Sequence[Event]) -> None:
+        if any(item.message_id == "poison" for item in events):
+            raise ValueError("cannot digest that")
+        await apply(store, events)
+
+    monkeypatch.setattr(ProfileStore, "apply", choosy)
+    publish(settings, [event("Product Added", name, message=name) for name in ("a", "poison", "b")])
+
+    async def inside() -> int:
+        broker = connect(settings)
+        assert isinstance(broker, RedisStreams)
+        broker.idle_ms = 1
+        async with redis.asyncio.Redis.from_url(settings.redis_url) as opened:
+            worker = Worker(settings, broker, opened)
+            for _ in range(2 * settings.events.max_attempts + 2):
+                await worker.step()
+                await asyncio.sleep(0.005)
+        assert (await broker.lag()).unacknowledged == 0
+        await broker.close()
+        assert worker.applied == 2
+        return worker.buried
+
+    assert asyncio.run(inside()) == 1
+    assert read(settings, "s").cart == {"a": 1.0, "b": 1.0}
+    ((_, letter),) = client.xrange(f"{settings.events.stream}:dead")
+    assert f"{settings.events.max_attempts} attempts" in letter[b"reason"].decode()
+    assert "cannot digest that" in letter[b"reason"].decode()
+    assert decode(letter[b"entry"]).message_id == "poison"
 
 
 def test_it_goes_on_when_redis_comes_back(tmp_path: Path) -> None:

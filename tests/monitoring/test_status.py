@@ -66,7 +66,7 @@ def has_features(settings: Settings, data: str) -> None:
 
 def beats(client: redis.Redis, seconds_ago: float) -> None:
     beat = {"name": "host-7", "pid": 7, "applied": 40, "last_event_at": MARCH_30, "at": time.time() - seconds_ago}
-    client.set(HEARTBEAT, json.dumps(beat))
+    client.hset(HEARTBEAT, "host-7", json.dumps(beat))
 
 
 def test_data_are_told_with_their_window_and_what_was_rejected(settings: Settings) -> None:

@@ -1,0 +1,29 @@
+"""Who may read and erase profiles: bearers of an operator key."""
+
+from __future__ import annotations
+
+import hmac
+from collections.abc import Sequence
+
+from litestar.exceptions import NotAuthorizedException, NotFoundException
+
+
+def require_operator(authorization: str | None, keys: Sequence[str]) -> None:
+    """Check the Authorization header of a request.
+
+    Args:
+        authorization: as sent, None if it was not. keys: those that the settings name.
+
+    Raises:
+        NotFoundException: no key is set up, so there are no operator routes.
+        NotAuthorizedException: the header holds none of the keys.
+    """
+    if not keys:
+        raise NotFoundException("Profiles are not open to anybody: name a key in the setting serving.operator_keys.")
+    scheme, _, told = (authorization or "").partition(" ")
+    if scheme.lower() != "bearer" or not told:
+        raise NotAuthorizedException("This takes an operator key: send the header Authorization: Bearer KEY.")
+    given = told.strip().encode()
+    # Every key is compared, each in constant time, so that the time says nothing about any of them.
+    if sum(hmac.compare_digest(given, key.encode()) for key in keys) == 0:
+        raise NotAuthorizedException("This operator key is not known.")
