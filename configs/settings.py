@@ -261,7 +261,6 @@ class EventSettings(Section):
     longest_stay_seconds: float = Field(gt=0, description="most time taken to be spent on one look at a product's page")
     max_shopper_orders: int = Field(ge=1, description="most recent orders kept per shopper, until the next build")
     shopper_ttl_days: float = Field(gt=0, description="recent orders and links of an id without new ones are forgotten")
-    max_attempts: int = Field(ge=1, description="an event that cannot be applied so often goes to the dead letters")
     max_body_kb: int = Field(ge=1, description="largest request body")
     max_event_kb: int = Field(ge=1, description="largest single event")
 
