@@ -18,8 +18,7 @@ import redis
 import redis.asyncio
 
 from configs import Settings, load_settings
-from events.brokers import connect
-from events.brokers.redis_streams import RedisStreams
+from events.brokers import DeadLetter, Lag, connect
 from events.consumer import HEARTBEAT, Worker, beats_of
 from events.contract import Event, decode
 from events.embedded import EmbeddedRedis
@@ -36,6 +35,13 @@ RUN = "from configs import load_settings; from events.consumer import run_consum
 def settings(redis_url: str) -> Settings:
     """Settings of an empty Redis; small batches, so that a consumer is often between two of them."""
     return load_settings(redis={"url": redis_url}, log={"level": "warning"}, events={"batch": 20})
+
+
+@pytest.fixture
+def impatient(settings: Settings) -> Settings:
+    """The same, but everything is taken at a time, and what was not acknowledged is handed out again at once."""
+    changed = {"reclaim_idle_ms": 1, "batch": 500}
+    return settings.model_copy(update={"events": settings.events.model_copy(update=changed)})
 
 
 @pytest.fixture
@@ -87,14 +93,18 @@ def beats(client: redis.Redis) -> list[dict[str, Any]]:
     return beats_of(answer)
 
 
-def waiting(settings: Settings) -> int:
-    async def inside() -> int:
+def lag(settings: Settings) -> Lag:
+    async def inside() -> Lag:
         broker = connect(settings)
-        lag = await broker.lag()
+        found = await broker.lag()
         await broker.close()
-        return lag.waiting
+        return found
 
     return asyncio.run(inside())
+
+
+def waiting(settings: Settings) -> int:
+    return lag(settings).waiting
 
 
 def wait_until_it_works(settings: Settings) -> None:
@@ -141,7 +151,7 @@ def test_events_become_session_state_and_the_heartbeat_tells(settings: Settings,
     assert beats(client) == []
 
 
-def test_killing_consumers_again_and_again_loses_and_repeats_nothing(settings: Settings, client: redis.Redis) -> None:
+def test_killing_consumers_again_and_again_loses_and_repeats_nothing(settings: Settings) -> None:
     chance = random.Random(3)
     once = shopping(16_000, sessions=200, chance=chance)
     sent = once + chance.sample(once, 1_600)
@@ -155,7 +165,7 @@ def test_killing_consumers_again_and_again_loses_and_repeats_nothing(settings: S
         assert waiting(settings) > 0, "it was to be killed in the middle"
     with Consumer(settings), Consumer(settings):
         wait_until(lambda: all_applied(settings, carts(once)))
-        wait_until(lambda: client.xpending(settings.events.stream, settings.events.group)["pending"] == 0)
+        wait_until(lambda: lag(settings).unacknowledged == 0)
     assert all_applied(settings, carts(once))
 
 
@@ -174,7 +184,7 @@ def test_a_suspended_consumer_that_wakes_up_does_not_overwrite_what_others_wrote
             assert all_applied(settings, carts(once))
 
 
-def test_sigterm_finishes_the_batch_in_hand_and_hands_over(settings: Settings, client: redis.Redis) -> None:
+def test_sigterm_finishes_the_batch_in_hand_and_hands_over(settings: Settings) -> None:
     once = shopping(16_000, sessions=150, chance=random.Random(7))
     publish(settings, once)
     with Consumer(settings) as child:
@@ -182,7 +192,7 @@ def test_sigterm_finishes_the_batch_in_hand_and_hands_over(settings: Settings, c
         child.terminate()
         assert child.wait(10) == 0
     assert waiting(settings) > 0, "it was to be ended in the middle"
-    assert client.xpending(settings.events.stream, settings.events.group)["pending"] == 0
+    assert lag(settings).unacknowledged == 0
     with Consumer(settings):
         wait_until(lambda: all_applied(settings, carts(once)))
 
@@ -199,37 +209,34 @@ def test_several_consumers_share_the_work_and_the_sessions(settings: Settings, c
 
 
 def test_what_was_written_but_not_acknowledged_counts_once(
-    settings: Settings, client: redis.Redis, monkeypatch: pytest.MonkeyPatch
+    impatient: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     once = shopping(20, sessions=3, chance=random.Random(11))
-    publish(settings, once)
+    publish(impatient, once)
 
     async def dies(*_: object) -> None:
         raise ConnectionResetError("the consumer is killed here")
 
     async def inside() -> None:
-        broker = connect(settings)
-        assert isinstance(broker, RedisStreams)
-        broker.idle_ms = 1
-        async with redis.asyncio.Redis.from_url(settings.redis_url) as opened:
-            await broker.read("maker of the group", limit=1, wait_ms=1)
+        broker = connect(impatient)
+        async with redis.asyncio.Redis.from_url(impatient.redis_url) as opened:
             with monkeypatch.context() as patch:
                 patch.setattr(broker, "acknowledge", dies)
                 with pytest.raises(ConnectionResetError):
-                    await Worker(settings, broker, opened).step()
+                    await Worker(impatient, broker, opened).step()
             written = {key: await opened.get(session_key(key)) for key in carts(once)}
             await asyncio.sleep(0.01)
-            await Worker(settings, broker, opened).step()
+            await Worker(impatient, broker, opened).step()
             assert {key: await opened.get(session_key(key)) for key in carts(once)} == written
             assert (await broker.lag()).unacknowledged == 0
         await broker.close()
 
     asyncio.run(inside())
-    assert all_applied(settings, carts(once))
+    assert all_applied(impatient, carts(once))
 
 
 def test_an_event_that_cannot_be_applied_holds_nobody_up_and_is_buried_with_the_reason(
-    settings: Settings, client: redis.Redis, monkeypatch: pytest.MonkeyPatch
+    impatient: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     apply = ProfileStore.apply
 
@@ -239,28 +246,27 @@ def test_an_event_that_cannot_be_applied_holds_nobody_up_and_is_buried_with_the_
         await apply(store, events)
 
     monkeypatch.setattr(ProfileStore, "apply", choosy)
-    publish(settings, [event("Product Added", name, message=name) for name in ("a", "poison", "b")])
+    publish(impatient, [event("Product Added", name, message=name) for name in ("a", "poison", "b")])
 
-    async def inside() -> int:
-        broker = connect(settings)
-        assert isinstance(broker, RedisStreams)
-        broker.idle_ms = 1
-        async with redis.asyncio.Redis.from_url(settings.redis_url) as opened:
-            worker = Worker(settings, broker, opened)
-            for _ in range(2 * settings.events.max_attempts + 2):
+    async def inside() -> tuple[int, list[DeadLetter]]:
+        broker = connect(impatient)
+        async with redis.asyncio.Redis.from_url(impatient.redis_url) as opened:
+            worker = Worker(impatient, broker, opened)
+            for _ in range(2 * impatient.events.max_attempts + 2):
                 await worker.step()
                 await asyncio.sleep(0.005)
         assert (await broker.lag()).unacknowledged == 0
+        letters = await broker.dead_letters(10)
         await broker.close()
         assert worker.applied == 2
-        return worker.buried
+        return worker.buried, letters
 
-    assert asyncio.run(inside()) == 1
-    assert read(settings, "s").cart == {"a": 1.0, "b": 1.0}
-    ((_, letter),) = client.xrange(f"{settings.events.stream}:dead")
-    assert f"{settings.events.max_attempts} attempts" in letter[b"reason"].decode()
-    assert "cannot digest that" in letter[b"reason"].decode()
-    assert decode(letter[b"entry"]).message_id == "poison"
+    buried, (letter,) = asyncio.run(inside())
+    assert buried == 1
+    assert read(impatient, "s").cart == {"a": 1.0, "b": 1.0}
+    assert f"{impatient.events.max_attempts} attempts" in letter.reason
+    assert "cannot digest that" in letter.reason
+    assert decode(letter.body).message_id == "poison"
 
 
 def test_it_goes_on_when_redis_comes_back(tmp_path: Path) -> None:
