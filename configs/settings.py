@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_serializer, model_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, YamlConfigSettingsSource
 
 from configs.errors import ConfigError
@@ -221,7 +221,8 @@ class EventSettings(Section):
     """The event stream and session state."""
 
     stream: str = Field(min_length=1, description="name of the Redis stream")
-    group: str = Field(min_length=1, description="consumer group")
+    group: str = Field(min_length=1, description="consumer group that keeps the profiles")
+    record_group: str = Field(min_length=1, description="consumer group that keeps the system of record")
     max_stream_length: int = Field(ge=1000, description="oldest entries beyond this are trimmed once consumed")
     batch: int = Field(ge=1, description="most events the consumer reads at a time")
     session_ttl_hours: float = Field(gt=0, description="a session without events for this long is forgotten")
@@ -229,6 +230,15 @@ class EventSettings(Section):
     max_session_products: int = Field(ge=1, description="most cart lines, and most recent views, kept per session")
     max_body_kb: int = Field(ge=1, description="largest request body")
     max_event_kb: int = Field(ge=1, description="largest single event")
+    write_keys: tuple[SecretStr, ...] = Field(
+        description="secrets of which a tracking call must carry one, as the user name of HTTP basic authentication "
+        "or as `writeKey` in its body; empty: none is asked for. As a variable: TILLWISE_EVENTS__WRITE_KEYS='[\"key\"]'"
+    )
+
+    @field_serializer("write_keys", when_used="json")
+    def _revealed(self, keys: tuple[SecretStr, ...]) -> list[str]:
+        """Settings as JSON are handed to processes of ours, which need the keys."""
+        return [key.get_secret_value() for key in keys]
 
 
 class ReplaySettings(Section):

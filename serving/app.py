@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any
 
 from litestar import Litestar
 from litestar.di import Provide
 from litestar.openapi import OpenAPIConfig
 from litestar.openapi.plugins import SwaggerRenderPlugin
+from litestar.types import ControllerRouterHandler
 
 from configs import Settings
 from events.brokers import connect
 from serving.catalogue import ProductSearch
-from serving.clock import service_clock
+from serving.clock import Clock, service_clock
 from serving.errors import HANDLERS
 from serving.path import Engine
-from serving.routes import ROUTES
+from serving.routes import COLLECT_ROUTES, ROUTES
 from serving.routes.collect import Collector
 from serving.state import StateReader
 from training.package import ModelPackage
@@ -25,6 +27,13 @@ from training.recommender import Recommender
 VERSION = "1"
 
 
+def make_collector_app(settings: Settings, clock: Clock) -> Litestar:
+    """Return an application that only collects events and needs no model."""
+    broker = connect(settings)
+    collector = Collector(broker, clock, settings.events)
+    return _application(settings, COLLECT_ROUTES, {"collector": collector}, [broker.close])
+
+
 def make_app(settings: Settings, package: ModelPackage) -> Litestar:
     """Return the application around a loaded package, warmed up; nothing is connected before the first request."""
     clock = service_clock(package.clock, package.as_of)
@@ -32,15 +41,25 @@ def make_app(settings: Settings, package: ModelPackage) -> Litestar:
     engine = Engine(Recommender(package), state, clock, settings.serving)
     single_thread()
     engine.warm()
+    dependencies = {
+        "engine": engine,
+        "collector": Collector(broker, clock, settings.events),
+        "search": ProductSearch(package.matrix),
+    }
+    return _application(settings, ROUTES, dependencies, [state.close, broker.close])
+
+
+def _application(
+    settings: Settings,
+    routes: Sequence[ControllerRouterHandler],
+    dependencies: Mapping[str, Any],
+    on_shutdown: Sequence[Callable[[], Awaitable[None]]],
+) -> Litestar:
     return Litestar(
-        route_handlers=ROUTES,
-        dependencies={
-            "engine": _always(engine),
-            "collector": _always(Collector(broker, clock, settings.events)),
-            "search": _always(ProductSearch(package.matrix)),
-        },
+        route_handlers=routes,
+        dependencies={name: _always(value) for name, value in dependencies.items()},
         exception_handlers=HANDLERS,
-        on_shutdown=[state.close, broker.close],
+        on_shutdown=on_shutdown,
         request_max_body_size=settings.events.max_body_kb * 1024,
         openapi_config=OpenAPIConfig(
             title="Tillwise", version=VERSION, path="/schema", render_plugins=[SwaggerRenderPlugin()]

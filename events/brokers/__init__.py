@@ -14,8 +14,10 @@ from events.brokers.base import Broker, Delivery
 from events.brokers.redis_streams import RedisStreams
 
 
-def connect(settings: Settings) -> Broker:
-    """Return the broker that the settings name; nothing is connected before its first use.
+def connect(settings: Settings, group: str | None = None) -> Broker:
+    """Return the broker that the settings name, as a consumer group sees it; None: the one of the profiles.
+
+    Nothing is connected before its first use.
 
     Raises:
         ConfigError: the URL's scheme is not supported.
@@ -23,7 +25,7 @@ def connect(settings: Settings) -> Broker:
     scheme = urlsplit(settings.redis_url).scheme
     if scheme not in {"redis", "rediss", "unix"}:
         raise ConfigError(f"No broker speaks {scheme}:// (TILLWISE_REDIS__URL): use redis:// or rediss://.")
-    return RedisStreams(settings.redis_url, settings.events)
+    return RedisStreams(settings.redis_url, settings.events, group)
 
 
 __all__ = ["Broker", "Delivery", "connect"]

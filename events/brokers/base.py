@@ -11,10 +11,11 @@ from events.contract import Event
 
 @dataclass(frozen=True, slots=True)
 class Delivery:
-    """An event as handed to a consumer; `token` acknowledges it."""
+    """An event as handed to a consumer; `token` acknowledges it, `attempts` counts how often it was handed out."""
 
     token: str
     event: Event
+    attempts: int = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +52,18 @@ class Broker(ABC):
     @abstractmethod
     async def acknowledge(self, deliveries: Sequence[Delivery]) -> None:
         """Mark deliveries as done: they are never handed out again."""
+
+    @abstractmethod
+    async def bury(self, delivery: Delivery, reason: str) -> None:
+        """Move a delivery to the dead letters and acknowledge it, in one step."""
+
+    @abstractmethod
+    async def reject(self, raw: bytes, endpoint: str, field: str, reason: str) -> None:
+        """Keep an invalid call with the dead letters: its body, where it came to, what is wrong.
+
+        Raises:
+            PartError: the broker did not accept it.
+        """
 
     @abstractmethod
     async def lag(self) -> Lag:

@@ -23,6 +23,10 @@ MOST_COUNTED = 100_000
 """Waiting events are counted up to here; Redis 6 does not know the number itself."""
 
 
+MOST_REJECTED = 100_000
+"""Dead letters that are kept; the oldest go first."""
+
+
 class RedisStreams(Broker):
     """One stream, one consumer group, a second stream for dead letters.
 
@@ -31,10 +35,10 @@ class RedisStreams(Broker):
         settings: names, and the length beyond which consumed entries are trimmed.
     """
 
-    def __init__(self, url: str, settings: EventSettings) -> None:
+    def __init__(self, url: str, settings: EventSettings, group: str | None = None) -> None:
         self._redis = redis.Redis.from_url(url, socket_timeout=10, socket_connect_timeout=2)
         self._settings = settings
-        self._stream, self._group = settings.stream, settings.group
+        self._stream, self._group = settings.stream, group or settings.group
         self.dead_letters = f"{settings.stream}:dead"
 
     async def publish(self, events: Sequence[Event]) -> None:
@@ -78,6 +82,18 @@ class RedisStreams(Broker):
         if deliveries:
             await self._redis.xack(self._stream, self._group, *(item.token for item in deliveries))
             await self._trim()
+
+    async def bury(self, delivery: Delivery, reason: str) -> None:
+        """See `Broker.bury`."""
+        await self._bury(delivery.token.encode(), {FIELD: encode(delivery.event)}, reason)
+
+    async def reject(self, raw: bytes, endpoint: str, field: str, reason: str) -> None:
+        """See `Broker.reject`."""
+        kept: dict[Any, Any] = {"endpoint": endpoint, "field": field, "reason": reason, "entry": raw}
+        try:
+            await self._redis.xadd(self.dead_letters, kept, maxlen=MOST_REJECTED, approximate=True)
+        except RedisError as error:
+            raise PartError(f"The event stream in Redis did not accept the events ({error}).") from None
 
     async def lag(self) -> Lag:
         """See `Broker.lag`."""
