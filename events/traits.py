@@ -26,7 +26,7 @@ def context_of(context: CallContext, channel: str | None) -> dict[str, str]:
         "url": page.url if page else None,
         "channel": context.channel or channel,
     }
-    return {name: _clean(value, LONGEST_CONTEXT) for name, value in told.items() if value}
+    return {name: text for name, value in told.items() if value and (text := _clean(value, LONGEST_CONTEXT))}
 
 
 def traits_of(traits: Mapping[str, object]) -> dict[str, str]:

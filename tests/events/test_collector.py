@@ -137,7 +137,7 @@ def test_what_breaks_the_contract_is_named(change: dict[str, Any], field: str) -
         b'{"event":"Product Added","anonymousId":"a","properties":{"product_id":"p","quantity":Infinity}}',
         b'{"event":"Product Added","anonymousId":"a","properties":{"product_id":"p","quantity":1e999}}',
         b'{"event":"Product Added","anonymousId":' + b"9" * 5_000 + b',"properties":{"product_id":"p"}}',
-        b'{"event":"x","anonymousId":"a","context":{"device":{"type":"\\ud800"}}}',
+        b'{"event":"x","anonymousId":"\\ud800"}',
         b'{"anonymousId":' + b"[" * 100_000 + b"]" * 100_000 + b"}",
         b'{"event":"x","anonymousId":"' + b"a" * 40_000 + b'"}',
         json.dumps({"event": "Cart Viewed", "anonymousId": "a", "properties": {"products": [{}] * 2}}).encode(),
@@ -357,6 +357,12 @@ def test_what_is_not_told_has_a_default() -> None:
 
 def test_a_client_whose_clock_runs_backwards_is_not_put_into_the_future() -> None:
     assert track(timestamp=rfc3339(NOW + 60), sentAt=rfc3339(NOW)).occurred_at == NOW
+
+
+def test_half_a_letter_in_free_text_is_dropped_and_the_call_taken() -> None:
+    half = b'{"event":"x","anonymousId":"a","context":{"device":{"type":"\\ud800"},"channel":"w\\udfffeb"}}'
+    (event,) = parse(half, "track", NOW, EVENTS)
+    assert event.context == {"channel": "web"}
 
 
 def test_context_is_cut_and_cleaned_rather_than_refused() -> None:
