@@ -241,6 +241,23 @@ class EventSettings(Section):
         return [key.get_secret_value() for key in keys]
 
 
+class RecordSettings(Section):
+    """The system of record: orders and outcomes in SQL, the event log in Parquet below the work folder."""
+
+    database_url: SecretStr | None = Field(
+        description="SQLAlchemy URL, postgresql+psycopg://user:password@host/database; null: SQLite in the work folder"
+    )
+    batch: int = Field(ge=1, description="most events written in one transaction")
+    flush_events: int = Field(ge=1, description="so many events make a file of the event log")
+    flush_seconds: float = Field(gt=0, description="so do fewer, once the oldest has waited so long in the database")
+    compact_hours: float = Field(gt=0, description="how often the files of closed days are made one")
+
+    @field_serializer("database_url", when_used="json")
+    def _revealed(self, url: SecretStr | None) -> str | None:
+        """Settings as JSON are handed to processes of ours, which need the password."""
+        return None if url is None else url.get_secret_value()
+
+
 class ReplaySettings(Section):
     """Playing held-out baskets through the live API."""
 
@@ -275,6 +292,7 @@ class Settings(BaseSettings):
     registry: RegistrySettings
     serving: ServingSettings
     events: EventSettings
+    record: RecordSettings
     replay: ReplaySettings
 
     @classmethod

@@ -1,3 +1,9 @@
 """Fixtures of every test: real parts, a built tiny shop, the live stack."""
 
-pytest_plugins = ["tests.support.redis", "tests.support.shop", "tests.support.live", "tests.support.browser"]
+pytest_plugins = [
+    "tests.support.redis",
+    "tests.support.postgres",
+    "tests.support.shop",
+    "tests.support.live",
+    "tests.support.browser",
+]

@@ -1,0 +1,205 @@
+"""The event log's files: `events/day=YYYY-MM-DD/part-*.parquet`, and reading them while they are being compacted.
+
+A day holds what was received in it (UTC), so that a day that is over gets no more events, whatever time they tell.
+A compacted file names in its footer the files whose place it takes. Moving it into place is the moment at which they
+stop counting; removing them comes after. So a reader sees each event in exactly one file at every moment.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+import uuid
+from collections.abc import Iterable, Iterator, Sequence
+from datetime import UTC, date, datetime
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from configs.errors import DataError
+from events.contract import Event, Line, OrderFacts, encode
+from events.record.rows import mark_of
+
+_MOMENT = pa.timestamp("us", tz="UTC")
+_TEXTS = pa.map_(pa.string(), pa.string())
+_LINE = pa.struct(
+    [
+        ("product_id", pa.string()),
+        ("quantity", pa.float64()),
+        ("price", pa.float64()),
+        ("discount", pa.float64()),
+        ("position", pa.int64()),
+    ]
+)
+_ORDER = pa.struct(
+    [
+        ("order_id", pa.string()),
+        ("value", pa.float64()),
+        ("discount", pa.float64()),
+        ("currency", pa.string()),
+        ("coupon", pa.string()),
+    ]
+)
+SCHEMA = pa.schema(
+    [
+        ("message_id", pa.string()),
+        ("kind", pa.string()),
+        ("name", pa.string()),
+        ("occurred_at", _MOMENT),
+        ("received_at", _MOMENT),
+        ("session_id", pa.string()),
+        ("shopper_id", pa.string()),
+        ("anonymous_id", pa.string()),
+        ("previous_id", pa.string()),
+        ("lines", pa.list_(_LINE)),
+        ("order", _ORDER),
+        ("checkout_step", pa.int64()),
+        ("request_id", pa.string()),
+        ("list_id", pa.string()),
+        ("context", _TEXTS),
+        ("traits", _TEXTS),
+        ("mark", pa.string()),
+    ]
+)
+"""One row an event; `mark` tells which of two with one message id counts: the smaller."""
+
+_REPLACES = b"tillwise.replaces"
+_COMPACTED = "-compacted.parquet"
+_TRIES = 50
+
+
+def day_of(event: Event) -> date:
+    """Return the day whose folder an event lies in."""
+    return datetime.fromtimestamp(event.received_at, UTC).date()
+
+
+def as_table(events: Iterable[Event]) -> pa.Table:
+    """Return events as rows of the log."""
+    return pa.Table.from_pylist([_row(event) for event in events], schema=SCHEMA)
+
+
+def write_part(folder: Path, day: date, table: pa.Table, replaces: Sequence[Path] = ()) -> Path:
+    """Write one durable file of a day and return it; it is complete as soon as it can be seen.
+
+    Args:
+        folder: of the whole log.
+        day: its day.
+        table: its rows.
+        replaces: files of the same day whose place it takes.
+    """
+    target = day_folder(folder, day)
+    target.mkdir(parents=True, exist_ok=True)
+    ending = _COMPACTED if replaces else ".parquet"
+    path = target / f"part-{time.time_ns():020d}-{uuid.uuid4().hex[:8]}{ending}"
+    partial = target / f".{path.name}.partial"
+    names = json.dumps([old.name for old in replaces])
+    pq.write_table(table.replace_schema_metadata({_REPLACES: names}), partial, compression="zstd")
+    _sync(partial)
+    partial.rename(path)
+    _sync(target)
+    _sync(folder)
+    return path
+
+
+def day_folder(folder: Path, day: date) -> Path:
+    """Return the folder of a day's files."""
+    return folder / f"day={day.isoformat()}"
+
+
+def listed(target: Path) -> list[Path]:
+    """Return a day's files, whether they count or not, in order of their names, which is that of their making."""
+    return sorted(target.glob("part-*.parquet"))
+
+
+def live_files(target: Path) -> list[Path]:
+    """Return the files of a day that count now, in order of their names."""
+    while True:
+        seen = listed(target)
+        try:
+            replaced = {name for path in seen if path.name.endswith(_COMPACTED) for name in _replaced_by(path)}
+        except FileNotFoundError:
+            continue  # compacted once more meanwhile
+        # A listing during a compaction may miss both the old and the new; two equal ones cannot.
+        if seen == listed(target):
+            return [path for path in seen if path.name not in replaced]
+
+
+def read_days(folder: Path) -> list[date]:
+    """Return the days that the log has, in order."""
+    return sorted(date.fromisoformat(path.name.removeprefix("day=")) for path in folder.glob("day=*"))
+
+
+def read_day(folder: Path, day: date) -> pa.Table:
+    """Return a day's rows as its files hold them, each event at least once.
+
+    Raises:
+        DataError: a file cannot be read.
+    """
+    for _ in range(_TRIES):
+        try:
+            return read_files(live_files(day_folder(folder, day)))
+        except FileNotFoundError:
+            continue  # compacted since it was listed
+        except (pa.ArrowInvalid, OSError) as error:
+            raise DataError(f"The event log of {day} cannot be read: {error}. Restore the file or remove it.") from None
+    raise DataError(f"The event log of {day} changes faster than it can be read.")
+
+
+def read_files(files: Iterable[Path]) -> pa.Table:
+    """Return the rows of files one after the other; columns that older files lack are null."""
+    tables = [pq.ParquetFile(path).read().replace_schema_metadata() for path in files]
+    return pa.concat_tables([SCHEMA.empty_table(), *tables], promote_options="default").combine_chunks()
+
+
+def once(rows: pa.Table) -> pa.Table:
+    """Return rows with each message id once, the one with the smallest mark, in order of time."""
+    by_id = pc.sort_indices(rows, sort_keys=[("message_id", "ascending"), ("mark", "ascending")])
+    ids = rows["message_id"].take(by_id)
+    first = pa.array([True] * min(1, len(ids)), pa.bool_())
+    if len(ids) > 1:
+        changes = pc.not_equal(ids.slice(1), ids.slice(0, len(ids) - 1))
+        first = pa.concat_arrays([first, *changes.chunks])
+    kept = rows.take(by_id.filter(first))
+    return kept.take(pc.sort_indices(kept, sort_keys=[("mark", "ascending"), ("message_id", "ascending")]))
+
+
+def _row(event: Event) -> dict[str, object]:
+    return {
+        "message_id": event.message_id,
+        "kind": event.kind,
+        "name": event.name,
+        "occurred_at": datetime.fromtimestamp(event.occurred_at, UTC),
+        "received_at": datetime.fromtimestamp(event.received_at, UTC),
+        "session_id": event.session_id,
+        "shopper_id": event.shopper_id,
+        "anonymous_id": event.anonymous_id,
+        "previous_id": event.previous_id,
+        "lines": [_fields(line) for line in event.lines],
+        "order": None if event.order is None else _fields(event.order),
+        "checkout_step": event.checkout_step,
+        "request_id": event.request_id,
+        "list_id": event.list_id,
+        "context": list(event.context.items()),
+        "traits": list(event.traits.items()),
+        "mark": mark_of(event, encode(event)),
+    }
+
+
+def _fields(struct: Line | OrderFacts) -> dict[str, object]:
+    return {name: getattr(struct, name) for name in struct.__struct_fields__}
+
+
+def _replaced_by(path: Path) -> Iterator[str]:
+    metadata = pq.read_schema(path).metadata or {}
+    yield from json.loads(metadata.get(_REPLACES, b"[]"))
+
+
+def _sync(path: Path) -> None:
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
