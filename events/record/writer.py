@@ -24,6 +24,7 @@ from configs.home import write_json
 from configs.logs import configure_logs
 from events.brokers import Broker, Delivery, connect
 from events.contract import Event
+from events.record.beat import RECORDER_BEAT
 from events.record.database import migrate, open_database, store
 from events.record.log import compact, flush, is_due, log_folder
 from events.record.rows import families_of
@@ -137,7 +138,7 @@ class Writer:
                 log.info("event log compacted", day=day.isoformat(), files=files)
             self._next_compaction = now + self._settings.record.compact_hours * 3600
         beat = {"name": self._name, "pid": os.getpid(), "stored": self.stored, "at": now}
-        write_json(self._settings.work.run / "recorder.json", beat)
+        write_json(self._settings.work.run / RECORDER_BEAT, beat)
 
 
 async def _sleep(stop: asyncio.Event, seconds: float) -> None:
