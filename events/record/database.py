@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import URL, Connection, Engine, bindparam, create_engine, delete, event, exc, insert, make_url, text
+from sqlalchemy import URL, Connection, Engine, Table, create_engine, delete, event, exc, insert, make_url, text
 from sqlalchemy.dialects import postgresql, sqlite
 
 from configs import Settings
 from configs.errors import ConfigError
-from events.record.rows import Family
+from events.record.rows import Family, Row
 
 SCRIPTS = Path(__file__).with_name("migrations")
+KEYS_AT_A_TIME = 1_000
 _MIGRATION_LOCK = 7_465_101
 """Any number: whoever migrates holds it."""
 
@@ -80,13 +81,23 @@ def store(connection: Connection, families: Iterable[Family]) -> None:
             continue
         # In the order of keys: two writers then wait for each other instead of blocking each other.
         rows = [family.rows[key] for key in sorted(family.rows)]
-        won = [row[0] for row in connection.execute(_upsert(connection, family), rows)]
-        if family.child is not None and won:
-            by_key = delete(family.child).where(family.child.c[family.key] == bindparam("k"))
-            connection.execute(by_key, [{"k": key} for key in won])
-            children = [child for key in won for child in family.children[key]]
-            if children:
-                connection.execute(insert(family.child), children)
+        upsert = _upsert(connection, family)
+        if family.child is None:
+            connection.execute(upsert, rows)
+            continue
+        key = family.parent.c[family.key]
+        won = [row[0] for row in connection.execute(upsert.returning(key), rows)]
+        _replace_children(connection, family.child, family.key, won, family.children)
+
+
+def _replace_children(
+    connection: Connection, child: Table, key: str, won: Sequence[str], children: Mapping[str, Sequence[Row]]
+) -> None:
+    for start in range(0, len(won), KEYS_AT_A_TIME):
+        connection.execute(delete(child).where(child.c[key].in_(won[start : start + KEYS_AT_A_TIME])))
+    rows = [row for parent in won for row in children[parent]]
+    if rows:
+        connection.execute(insert(child), rows)
 
 
 def _upsert(connection: Connection, family: Family) -> Any:
@@ -96,7 +107,7 @@ def _upsert(connection: Connection, family: Family) -> Any:
         index_elements=[family.key],
         set_={column.name: statement.excluded[column.name] for column in family.parent.c if not column.primary_key},
         where=statement.excluded.mark < family.parent.c.mark,
-    ).returning(family.parent.c[family.key])
+    )
 
 
 def _prepare_sqlite(connection: Any, _: Any) -> None:

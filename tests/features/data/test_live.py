@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterator
 from pathlib import Path
 
 import pandas as pd
 import pytest
+from segment.analytics.client import Client
 
+from configs.settings import RedisSettings, Settings
+from events.brokers import connect
 from events.contract import Event, Line
+from events.record.database import open_database
+from events.record.writer import Writer
 from features.data.fingerprint import source_fingerprint
 from tests.events.record.support import Record, order
 from tests.features.data.shop import Shop, product
+from tests.support.collecting import collecting
 
 AT = pd.Timestamp("2024-06-01T12:00:00Z")
 
@@ -45,6 +52,31 @@ def test_a_collected_order_is_among_the_shop_s_own(live_shop: Shop, record: Reco
     assert lines[lines["order_id"] == "live"].values.tolist() == [["live", "p01", 3.0, 1.25, 0.5]]
     assert "orders: 1 rows taken in from the system of record" in report.notes
     assert report.metrics["last_order_at"] == AT.isoformat()
+
+
+def test_what_a_client_sends_today_is_in_tonight_s_tables(live_shop: Shop, redis_url: str) -> None:
+    settings = live_shop.settings.model_copy(update={"redis": RedisSettings(url=redis_url, port=1)})
+    with collecting(settings) as collector:
+        client = Client("key", host=collector.url, gzip=True, max_retries=0)
+        bought = {"item_id": "p01", "price": 2.0, "quantity": 2, "discount": 0.25}
+        for _ in range(2):  # a page that is loaded again
+            client.track(anonymous_id="visitor", event="purchase", properties={"transaction_id": 7, "items": [bought]})
+        client.join()
+    asyncio.run(recorded(settings, 2))
+    live_shop.ingest()
+    orders, lines = live_shop.table("orders"), live_shop.table("order_lines")
+    assert orders.loc[orders["order_id"] == "7", "shopper_id"].tolist() == ["anonymous:visitor"]
+    assert lines[lines["order_id"] == "7"].values.tolist() == [["7", "p01", 2.0, 2.0, 0.5]]
+
+
+async def recorded(settings: Settings, count: int) -> None:
+    """Let a writer work until it has written so many deliveries."""
+    broker, engine = connect(settings, settings.events.record_group), open_database(settings, write=True)
+    writer = Writer(settings, broker, engine)
+    while writer.stored < count:
+        await writer.step()
+    await broker.close()
+    engine.dispose()
 
 
 def test_an_order_that_the_shop_exports_too_is_taken_from_its_export(live_shop: Shop, record: Record) -> None:
