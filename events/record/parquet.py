@@ -11,8 +11,9 @@ import json
 import os
 import time
 import uuid
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, date, datetime
+from itertools import accumulate
 from pathlib import Path
 
 import pyarrow as pa
@@ -20,7 +21,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from configs.errors import DataError
-from events.contract import Event, Line, OrderFacts, encode
+from events.contract import Event, OrderFacts, encode
 from events.record.rows import mark_of
 
 _MOMENT = pa.timestamp("us", tz="UTC")
@@ -65,6 +66,10 @@ SCHEMA = pa.schema(
     ]
 )
 """One row an event; `mark` tells which of two with one message id counts: the smaller."""
+_PLAIN = (
+    *("message_id", "kind", "name", "session_id", "shopper_id", "anonymous_id", "previous_id"),
+    *("checkout_step", "request_id", "list_id"),
+)
 
 _REPLACES = b"tillwise.replaces"
 _COMPACTED = "-compacted.parquet"
@@ -78,7 +83,19 @@ def day_of(event: Event) -> date:
 
 def as_table(events: Iterable[Event]) -> pa.Table:
     """Return events as rows of the log."""
-    return pa.Table.from_pylist([_row(event) for event in events], schema=SCHEMA)
+    rows = list(events)
+    columns = {name: [getattr(event, name) for event in rows] for name in _PLAIN}
+    arrays = {
+        **{name: pa.array(values, SCHEMA.field(name).type) for name, values in columns.items()},
+        "occurred_at": _moments([event.occurred_at for event in rows]),
+        "received_at": _moments([event.received_at for event in rows]),
+        "lines": _lines(rows),
+        "order": pa.array([None if event.order is None else _fields(event.order) for event in rows], _ORDER),
+        "context": _texts([event.context for event in rows]),
+        "traits": _texts([event.traits for event in rows]),
+        "mark": pa.array([mark_of(event, encode(event)) for event in rows], pa.string()),
+    }
+    return pa.Table.from_arrays([arrays[name] for name in SCHEMA.names], schema=SCHEMA)
 
 
 def write_part(folder: Path, day: date, table: pa.Table, replaces: Sequence[Path] = ()) -> Path:
@@ -166,30 +183,30 @@ def once(rows: pa.Table) -> pa.Table:
     return kept.take(pc.sort_indices(kept, sort_keys=[("mark", "ascending"), ("message_id", "ascending")]))
 
 
-def _row(event: Event) -> dict[str, object]:
-    return {
-        "message_id": event.message_id,
-        "kind": event.kind,
-        "name": event.name,
-        "occurred_at": datetime.fromtimestamp(event.occurred_at, UTC),
-        "received_at": datetime.fromtimestamp(event.received_at, UTC),
-        "session_id": event.session_id,
-        "shopper_id": event.shopper_id,
-        "anonymous_id": event.anonymous_id,
-        "previous_id": event.previous_id,
-        "lines": [_fields(line) for line in event.lines],
-        "order": None if event.order is None else _fields(event.order),
-        "checkout_step": event.checkout_step,
-        "request_id": event.request_id,
-        "list_id": event.list_id,
-        "context": list(event.context.items()),
-        "traits": list(event.traits.items()),
-        "mark": mark_of(event, encode(event)),
-    }
+def _moments(seconds: Sequence[float]) -> pa.Array:
+    return pa.array([round(second * 1e6) for second in seconds], pa.int64()).cast(_MOMENT)
 
 
-def _fields(struct: Line | OrderFacts) -> dict[str, object]:
-    return {name: getattr(struct, name) for name in struct.__struct_fields__}
+def _lines(events: Sequence[Event]) -> pa.Array:
+    lines = [line for event in events for line in event.lines]
+    columns = [pa.array([getattr(line, field.name) for line in lines], field.type) for field in _LINE]
+    every = pa.StructArray.from_arrays(columns, fields=list(_LINE))
+    return pa.ListArray.from_arrays(_offsets(len(event.lines) for event in events), every, type=pa.list_(_LINE))
+
+
+def _texts(texts: Sequence[Mapping[str, str]]) -> pa.Array:
+    names = pa.array([name for text in texts for name in text], pa.string())
+    values = pa.array([value for text in texts for value in text.values()], pa.string())
+    return pa.MapArray.from_arrays(_offsets(map(len, texts)), names, values, type=_TEXTS)
+
+
+def _offsets(lengths: Iterable[int]) -> pa.Array:
+    """Return where each list begins in the values of all, and where the last ends."""
+    return pa.array(accumulate(lengths, initial=0), pa.int32())
+
+
+def _fields(order: OrderFacts) -> dict[str, object]:
+    return {name: getattr(order, name) for name in order.__struct_fields__}
 
 
 def _replaced_by(path: Path) -> Iterator[str]:
