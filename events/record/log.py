@@ -16,12 +16,12 @@ from events.record.parquet import (
     as_table,
     day_folder,
     day_of,
+    each_once,
     listed,
     live_files,
     once,
     read_day,
     read_days,
-    read_files,
     write_part,
 )
 from events.record.tables import log_tail
@@ -60,7 +60,7 @@ def flush(engine: Engine, folder: Path) -> int:
             event = decode(row.body)
             by_day[day_of(event)].append(event)
         for day, events in by_day.items():
-            write_part(folder, day, as_table(events))
+            write_part(folder, day, [as_table(events)])
         if rows:
             gone = delete(log_tail).where(log_tail.c.message_id == bindparam("id"), log_tail.c.mark == bindparam("at"))
             connection.execute(gone, [{"id": row.message_id, "at": row.mark} for row in rows])
@@ -70,7 +70,7 @@ def flush(engine: Engine, folder: Path) -> int:
 def compact(folder: Path, now: float) -> dict[date, int]:
     """Make one file of each closed day that has several, each event once; return how many files each had.
 
-    Needs memory for one day's events. A second process that tries at the same time does nothing.
+    Needs memory for the ids of one day's events. A second process that tries at the same time does nothing.
 
     Args:
         folder: of the log.
@@ -104,7 +104,7 @@ def _compact_day(folder: Path, day: date, now: float) -> int:
     files = [path for path in live_files(target) if path in present]
     if len(files) > 1:
         # It replaces all that is present, dead or alive: nothing can come back whatever is removed first.
-        write_part(folder, day, once(read_files(files)), replaces=present)
+        write_part(folder, day, each_once(files), replaces=present)
     live = set(live_files(target))
     dead = [path for path in present if path not in live]
     dead += [path for path in target.glob(".part-*.partial") if path.stat().st_mtime < now - GRACE.total_seconds()]

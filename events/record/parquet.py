@@ -16,9 +16,11 @@ from datetime import UTC, date, datetime
 from itertools import accumulate
 from pathlib import Path
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
+from numpy.typing import NDArray
 
 from configs.errors import DataError
 from events.contract import Event, OrderFacts, encode
@@ -74,6 +76,7 @@ _PLAIN = (
 _REPLACES = b"tillwise.replaces"
 _COMPACTED = "-compacted.parquet"
 _TRIES = 50
+ROWS_AT_A_TIME = 50_000
 
 
 def day_of(event: Event) -> date:
@@ -98,13 +101,13 @@ def as_table(events: Iterable[Event]) -> pa.Table:
     return pa.Table.from_arrays([arrays[name] for name in SCHEMA.names], schema=SCHEMA)
 
 
-def write_part(folder: Path, day: date, table: pa.Table, replaces: Sequence[Path] = ()) -> Path:
+def write_part(folder: Path, day: date, tables: Iterable[pa.Table], replaces: Sequence[Path] = ()) -> Path:
     """Write one durable file of a day and return it; it is complete as soon as it can be seen.
 
     Args:
         folder: of the whole log.
         day: its day.
-        table: its rows.
+        tables: its rows, piece by piece.
         replaces: files of the same day whose place it takes.
     """
     target = day_folder(folder, day)
@@ -113,7 +116,9 @@ def write_part(folder: Path, day: date, table: pa.Table, replaces: Sequence[Path
     path = target / f"part-{time.time_ns():020d}-{uuid.uuid4().hex[:8]}{ending}"
     partial = target / f".{path.name}.partial"
     names = json.dumps([old.name for old in replaces])
-    pq.write_table(table.replace_schema_metadata({_REPLACES: names}), partial, compression="zstd")
+    with pq.ParquetWriter(partial, SCHEMA.with_metadata({_REPLACES: names}), compression="zstd") as file:
+        for table in tables:
+            file.write_table(table.replace_schema_metadata())
     _sync(partial)
     partial.rename(path)
     _sync(target)
@@ -167,20 +172,43 @@ def read_day(folder: Path, day: date) -> pa.Table:
 
 def read_files(files: Iterable[Path]) -> pa.Table:
     """Return the rows of files one after the other; columns that older files lack are null."""
-    tables = [pq.ParquetFile(path).read().replace_schema_metadata() for path in files]
-    return pa.concat_tables([SCHEMA.empty_table(), *tables], promote_options="default").combine_chunks()
+    tables = [_fitted(pq.ParquetFile(path).read()) for path in files]
+    return pa.concat_tables([SCHEMA.empty_table(), *tables]).combine_chunks()
 
 
 def once(rows: pa.Table) -> pa.Table:
     """Return rows with each message id once, the one with the smallest mark, in order of time."""
-    by_id = pc.sort_indices(rows, sort_keys=[("message_id", "ascending"), ("mark", "ascending")])
-    ids = rows["message_id"].take(by_id)
-    first = pa.array([True] * min(1, len(ids)), pa.bool_())
-    if len(ids) > 1:
-        changes = pc.not_equal(ids.slice(1), ids.slice(0, len(ids) - 1))
-        first = pa.concat_arrays([first, *changes.chunks])
-    kept = rows.take(by_id.filter(first))
+    kept = rows.filter(pa.array(_counts(rows)))
     return kept.take(pc.sort_indices(kept, sort_keys=[("mark", "ascending"), ("message_id", "ascending")]))
+
+
+def each_once(files: Sequence[Path]) -> Iterator[pa.Table]:
+    """Yield the rows of files piece by piece, each message id once; only ids and marks are held for all rows."""
+    keys = pa.concat_tables(pq.ParquetFile(path).read(columns=["message_id", "mark"]) for path in files)
+    counts, start = _counts(keys), 0
+    for path in files:
+        for batch in pq.ParquetFile(path).iter_batches(ROWS_AT_A_TIME):
+            kept = pa.array(counts[start : start + len(batch)])
+            start += len(batch)
+            yield _fitted(pa.Table.from_batches([batch]).filter(kept))
+
+
+def _counts(rows: pa.Table) -> NDArray[np.bool_]:
+    """Return bool[rows]: whether a row is the one with the smallest mark of its message id (of equals, one)."""
+    order = np.asarray(pc.sort_indices(rows, sort_keys=[("message_id", "ascending"), ("mark", "ascending")]))
+    ids = rows["message_id"].take(pa.array(order)).combine_chunks()
+    first = np.ones(len(ids), dtype=np.bool_)
+    if len(ids) > 1:
+        first[1:] = np.asarray(pc.not_equal(ids.slice(1), ids.slice(0, len(ids) - 1)))
+    counts = np.zeros(len(ids), dtype=np.bool_)
+    counts[order[first]] = True
+    return counts
+
+
+def _fitted(table: pa.Table) -> pa.Table:
+    """Return rows of any version of the log with the columns of this one."""
+    bare = table.replace_schema_metadata()
+    return pa.concat_tables([SCHEMA.empty_table(), bare], promote_options="default").select(SCHEMA.names)
 
 
 def _moments(seconds: Sequence[float]) -> pa.Array:

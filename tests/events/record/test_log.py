@@ -33,7 +33,7 @@ def ids(table: pa.Table) -> list[str]:
 
 
 def write(folder: Path, *messages: str) -> Path:
-    return write_part(folder, TODAY, as_table([received(message) for message in messages]))
+    return write_part(folder, TODAY, [as_table([received(message) for message in messages])])
 
 
 def test_an_event_is_kept_whole(record: Record) -> None:
@@ -187,7 +187,8 @@ def _killed_after(steps: int, patch: pytest.MonkeyPatch, folder: Path) -> bool:
 
         return inside
 
-    patch.setattr(parquet.pq, "write_table", counted(parquet.pq.write_table))
+    patch.setattr(log, "write_part", counted(log.write_part))
+    patch.setattr(parquet, "_sync", counted(parquet._sync))
     patch.setattr(Path, "rename", counted(Path.rename))
     patch.setattr(Path, "unlink", counted(Path.unlink))
     try:
