@@ -116,11 +116,15 @@ def write_part(folder: Path, day: date, tables: Iterable[pa.Table], replaces: Se
     path = target / f"part-{time.time_ns():020d}-{uuid.uuid4().hex[:8]}{ending}"
     partial = target / f".{path.name}.partial"
     names = json.dumps([old.name for old in replaces])
-    with pq.ParquetWriter(partial, SCHEMA.with_metadata({_REPLACES: names}), compression="zstd") as file:
-        for table in tables:
-            file.write_table(table.replace_schema_metadata())
-    _sync(partial)
-    partial.rename(path)
+    try:
+        with pq.ParquetWriter(partial, SCHEMA.with_metadata({_REPLACES: names}), compression="zstd") as file:
+            for table in tables:
+                file.write_table(table.replace_schema_metadata())
+        _sync(partial)
+        partial.rename(path)
+    except Exception:
+        partial.unlink(missing_ok=True)
+        raise
     _sync(target)
     _sync(folder)
     return path
@@ -165,14 +169,16 @@ def read_day(folder: Path, day: date) -> pa.Table:
             return read_files(live_files(day_folder(folder, day)))
         except FileNotFoundError:
             continue  # compacted since it was listed
-        except (pa.ArrowInvalid, OSError) as error:
-            raise DataError(f"The event log of {day} cannot be read: {error}. Restore the file or remove it.") from None
     raise DataError(f"The event log of {day} changes faster than it can be read.")
 
 
 def read_files(files: Iterable[Path]) -> pa.Table:
-    """Return the rows of files one after the other; columns that older files lack are null."""
-    tables = [_fitted(pq.ParquetFile(path).read()) for path in files]
+    """Return the rows of files one after the other; columns that older files lack are null.
+
+    Raises:
+        DataError: a file is no Parquet file. FileNotFoundError: it is gone.
+    """
+    tables = [_fitted(_opened(path).read()) for path in files]
     return pa.concat_tables([SCHEMA.empty_table(), *tables]).combine_chunks()
 
 
@@ -184,10 +190,10 @@ def once(rows: pa.Table) -> pa.Table:
 
 def each_once(files: Sequence[Path]) -> Iterator[pa.Table]:
     """Yield the rows of files piece by piece, each message id once; only ids and marks are held for all rows."""
-    keys = pa.concat_tables(pq.ParquetFile(path).read(columns=["message_id", "mark"]) for path in files)
+    keys = pa.concat_tables(_opened(path).read(columns=["message_id", "mark"]) for path in files)
     counts, start = _counts(keys), 0
     for path in files:
-        for batch in pq.ParquetFile(path).iter_batches(ROWS_AT_A_TIME):
+        for batch in _opened(path).iter_batches(ROWS_AT_A_TIME):
             kept = pa.array(counts[start : start + len(batch)])
             start += len(batch)
             yield _fitted(pa.Table.from_batches([batch]).filter(kept))
@@ -237,8 +243,15 @@ def _fields(order: OrderFacts) -> dict[str, object]:
     return {name: getattr(order, name) for name in order.__struct_fields__}
 
 
+def _opened(path: Path) -> pq.ParquetFile:
+    try:
+        return pq.ParquetFile(path)
+    except pa.ArrowInvalid as error:
+        raise DataError(f"{path} is no part of the event log: {error} Restore it or remove it.") from None
+
+
 def _replaced_by(path: Path) -> Iterator[str]:
-    metadata = pq.read_schema(path).metadata or {}
+    metadata = _opened(path).schema_arrow.metadata or {}
     yield from json.loads(metadata.get(_REPLACES, b"[]"))
 
 

@@ -16,6 +16,8 @@ Row = dict[str, Any]
 
 LATEST = 4e9
 """Unix seconds in the year 2096. The collector lets nothing pass that tells a later time."""
+LARGEST = 2**31
+"""Whole numbers that every database holds lie below."""
 
 OUTCOMES = {"Product List Viewed": "impression", "Product Clicked": "click", "Product Added": "add"}
 """Track events that are outcomes, and their kind."""
@@ -47,14 +49,13 @@ def families_of(events: Iterable[Event], stored_at: float) -> list[Family]:
         stored_at: unix seconds.
 
     Raises:
-        ValueError: an event tells a time that no calendar has.
+        ValueError: an event tells a time that no calendar has, or a number that no table holds.
     """
     orders = Family(tables.orders, tables.order_lines, "order_id")
     outcomes = Family(tables.outcomes, tables.outcome_lines, "message_id")
     tail = Family(tables.log_tail, None, "message_id")
     for event in events:
-        if not 0 <= event.occurred_at < LATEST or not 0 <= event.received_at < LATEST:
-            raise ValueError(f"occurred at {event.occurred_at}, received at {event.received_at}: no time of this world")
+        _require_storable(event)
         body = encode(event)
         mark = mark_of(event, body)
         tail.add({"message_id": event.message_id, "mark": mark, "stored_at": stored_at, "body": body}, [])
@@ -63,6 +64,14 @@ def families_of(events: Iterable[Event], stored_at: float) -> list[Family]:
         elif event.kind == "track" and event.name in OUTCOMES:
             outcomes.add(_outcome(event, mark), _outcome_lines(event))
     return [orders, outcomes, tail]
+
+
+def _require_storable(event: Event) -> None:
+    if not 0 <= event.occurred_at < LATEST or not 0 <= event.received_at < LATEST:
+        raise ValueError(f"occurred at {event.occurred_at}, received at {event.received_at}: no time of this world")
+    for number in (event.checkout_step, *(line.position for line in event.lines)):
+        if number is not None and not 0 <= number < LARGEST:
+            raise ValueError(f"checkout step or position {number} is not between 0 and {LARGEST}")
 
 
 def mark_of(event: Event, body: bytes) -> str:

@@ -19,7 +19,7 @@ from sqlalchemy import Engine
 from sqlalchemy.exc import DataError, IntegrityError, SQLAlchemyError
 
 from configs import Settings
-from configs.errors import PartError
+from configs.errors import PartError, TillwiseError
 from configs.home import write_json
 from configs.logs import configure_logs
 from events.brokers import Broker, Delivery, connect
@@ -134,11 +134,18 @@ class Writer:
         if is_due(self._engine, self._settings, now):
             log.info("event log written", events=flush(self._engine, self._folder))
         if now >= self._next_compaction:
-            for day, files in compact(self._folder, now).items():
-                log.info("event log compacted", day=day.isoformat(), files=files)
+            self._compact(now)
             self._next_compaction = now + self._settings.record.compact_hours * 3600
         beat = {"name": self._name, "pid": os.getpid(), "stored": self.stored, "at": now}
         write_json(self._settings.work.run / RECORDER_BEAT, beat)
+
+    def _compact(self, now: float) -> None:
+        """Compact; a file that cannot be read is told, and keeps nobody from recording."""
+        try:
+            for day, files in compact(self._folder, now).items():
+                log.info("event log compacted", day=day.isoformat(), files=files)
+        except (OSError, TillwiseError) as error:
+            log.error("event log not compacted", error=str(error))
 
 
 async def _sleep(stop: asyncio.Event, seconds: float) -> None:

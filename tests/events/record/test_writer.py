@@ -113,11 +113,28 @@ def test_nothing_is_acknowledged_that_is_not_committed(record: Record, monkeypat
 
 def test_an_event_that_no_table_can_hold_is_buried_and_blocks_nothing(record: Record) -> None:
     good = [order(f"o{number}", message=f"m{number}") for number in range(3)]
-    bad = order("bad", message="bad", at=1e300)
-    broker = MemoryBroker([*good[:2], bad, *good[2:]])
+    bad = [
+        order("bad", message="no time", at=1e300),
+        order("bad", Line("p", position=2**31), message="no place"),
+        order("bad", message="no step", checkout_step=2**64 - 1),
+        order("bad", message="never", at=float("nan")),
+    ]
+    broker = MemoryBroker([*good[:2], *bad, *good[2:]])
     drain(record, broker)
-    assert [(event.message_id, "no time" in reason) for event, reason in broker.buried] == [("bad", True)]
+    assert [event.message_id for event, _ in broker.buried] == [event.message_id for event in bad]
+    assert all("cannot hold it" in reason for _, reason in broker.buried)
+    assert record.flush() == 3
     assert [row["order_id"] for row in record.rows(tables.orders)] == ["o0", "o1", "o2"]
+
+
+def test_a_broken_file_of_the_log_keeps_nobody_from_recording(new_record: Callable[[], Record]) -> None:
+    record = new_record()
+    for message in ("m1", "m2"):
+        record.store(order(message=message))
+        record.flush()
+    record.files()[0].write_bytes(b"no parquet")
+    assert drain(record, MemoryBroker([order("later", message="m3")])).stored == 1
+    assert len(record.files()) == 2
 
 
 def test_an_event_that_the_database_refuses_is_buried_where_it_does(new_record: Callable[[], Record]) -> None:
