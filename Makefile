@@ -19,6 +19,7 @@ run: $(STAMP)
 
 test: $(STAMP)
 	@.ci/chromium
+	@.ci/node
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 import msgspec
@@ -26,18 +26,13 @@ from serving.schema import Accepted, BatchAccepted, ErrorAnswer, RejectedCall
 AnyRequest = Request[Any, Any, Any]
 
 
-@dataclass(frozen=True)
 class Collector:
     """Takes the body of a tracking call to the broker."""
 
-    broker: Broker
-    clock: Clock
-    limits: EventSettings
-    keys: WriteKeys = field(init=False)
-
-    def __post_init__(self) -> None:
-        """Read the write keys out of their settings."""
-        object.__setattr__(self, "keys", WriteKeys(key.get_secret_value() for key in self.limits.write_keys))
+    def __init__(self, broker: Broker, clock: Clock, limits: EventSettings) -> None:
+        """Publish to `broker`; `limits` tells sizes and write keys."""
+        self._broker, self._clock, self._limits = broker, clock, limits
+        self._keys = WriteKeys(key.get_secret_value() for key in limits.write_keys)
 
     async def accept(self, request: AnyRequest, endpoint: Endpoint) -> Collected:
         """Return once a body's events are durable and its invalid calls lie with the dead letters.
@@ -47,14 +42,15 @@ class Collector:
             UnauthorizedError, BodyTooLargeError, UnknownEncodingError: nothing of it is taken.
         """
         wire = await request.body()
-        body = plain(wire, request.headers.get("content-encoding"), self.limits.max_body_kb * 1024)
-        self.keys.require(request.headers.get("authorization"), body)
-        collected = collect(body, endpoint, self.clock(), self.limits)
+        body = plain(wire, request.headers.get("content-encoding"), self._limits.max_body_kb * 1024)
+        self._keys.require(request.headers.get("authorization"), body)
+        collected = collect(body, endpoint, self._clock(), self._limits)
         if collected.events:
-            await self.broker.publish(collected.events)
+            await self._broker.publish(collected.events)
         for call in collected.rejected:
-            kept = call.body[: self.limits.max_event_kb * 1024]
-            await self.broker.reject(kept, call.endpoint, call.field, call.reason)
+            # A largest call still fits with its batch around it; what is longer could not be sent again anyway.
+            kept = call.body[: 2 * self._limits.max_event_kb * 1024]
+            await self._broker.reject(kept, call.endpoint, call.field, call.reason)
         if not collected.events:
             raise InvalidEventError(collected.rejected[0].field, collected.rejected[0].reason)
         return collected
