@@ -197,7 +197,7 @@ async def _consume(settings: Settings, client: Any, events: int, sessions: int) 
         await worker.step()
     rate = _rate(sessions, events, started, cpu)
     await broker.close()
-    await client.delete(settings.events.stream)
+    await client.delete(*(f"{settings.events.stream}:{number}" for number in range(settings.events.partitions)))
     return rate
 
 

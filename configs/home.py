@@ -1,6 +1,6 @@
 """The work folder (`TILLWISE_HOME`, default `var/`): where each stage's products lie, and writing them whole.
 
-Everything below it is built, may be deleted at any time, and is rebuilt by `make run`.
+Everything below it but `record/` is built, may be deleted at any time, and is rebuilt by `make run`.
 """
 
 from __future__ import annotations
@@ -53,6 +53,11 @@ class WorkFolder:
     def stages(self) -> Path:
         """One record a finished stage: fingerprint, counts, seconds, peak memory."""
         return self.root / "stages"
+
+    @property
+    def record(self) -> Path:
+        """The system of record: SQLite's file and the event log. Unlike the rest it cannot be rebuilt."""
+        return self.root / "record"
 
     @property
     def logs(self) -> Path:

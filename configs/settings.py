@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_serializer, model_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, YamlConfigSettingsSource
 
 from configs.errors import ConfigError
@@ -263,6 +263,32 @@ class EventSettings(Section):
     shopper_ttl_days: float = Field(gt=0, description="recent orders and links of an id without new ones are forgotten")
     max_body_kb: int = Field(ge=1, description="largest request body")
     max_event_kb: int = Field(ge=1, description="largest single event")
+    write_keys: tuple[SecretStr, ...] = Field(
+        description="secrets of which a tracking call must carry one, as the user name of HTTP basic authentication "
+        "or as `writeKey` in its body; empty: none is asked for. As a variable: TILLWISE_EVENTS__WRITE_KEYS='[\"key\"]'"
+    )
+
+    @field_serializer("write_keys", when_used="json")
+    def _revealed(self, keys: tuple[SecretStr, ...]) -> list[str]:
+        """Settings as JSON are handed to processes of ours, which need the keys."""
+        return [key.get_secret_value() for key in keys]
+
+
+class RecordSettings(Section):
+    """The system of record: orders and outcomes in SQL, the event log in Parquet below the work folder."""
+
+    database_url: SecretStr | None = Field(
+        description="SQLAlchemy URL, postgresql+psycopg://user:password@host/database; null: SQLite in the work folder"
+    )
+    batch: int = Field(ge=1, description="most events written in one transaction")
+    flush_events: int = Field(ge=1, description="so many events make a file of the event log")
+    flush_seconds: float = Field(gt=0, description="so do fewer, once the oldest has waited so long in the database")
+    compact_hours: float = Field(gt=0, description="how often the files of closed days are made one")
+
+    @field_serializer("database_url", when_used="json")
+    def _revealed(self, url: SecretStr | None) -> str | None:
+        """Settings as JSON are handed to processes of ours, which need the password."""
+        return None if url is None else url.get_secret_value()
 
 
 class ReplaySettings(Section):
@@ -299,6 +325,7 @@ class Settings(BaseSettings):
     registry: RegistrySettings
     serving: ServingSettings
     events: EventSettings
+    record: RecordSettings
     replay: ReplaySettings
 
     @classmethod

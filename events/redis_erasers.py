@@ -11,6 +11,7 @@ import msgspec
 from redis.exceptions import ResponseError
 
 from configs.settings import EventSettings
+from events.brokers.letters import read_letter
 from events.contract import decode
 from events.erasure import Part
 from events.profiles import ids_of
@@ -198,7 +199,7 @@ def _concerns(raw: bytes, ids: set[str]) -> bool:
 
 def _tells_of(fields: dict[bytes, bytes], ids: set[str], words: re.Pattern[bytes]) -> bool:
     """Return whether an entry is about one of the ids: an event that names it, or a text in which it is a word."""
-    for value in fields.values():
+    for value in (read_letter(raw, "").body for raw in fields.values()):
         try:
             if not ids.isdisjoint(ids_of(decode(value))):
                 return True

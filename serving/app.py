@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any
 
 from litestar import Litestar
 from litestar.di import Provide
 from litestar.openapi import OpenAPIConfig
 from litestar.openapi.plugins import SwaggerRenderPlugin
+from litestar.types import ControllerRouterHandler
 
 from configs import Settings
 from events.brokers import connect
 from serving.catalogue import ProductSearch
-from serving.clock import service_clock
+from serving.clock import Clock, service_clock
 from serving.errors import HANDLERS
 from serving.path import Engine
 from serving.profiles import Profiles
-from serving.routes import ROUTES
+from serving.routes import COLLECT_ROUTES, ROUTES
 from serving.routes.collect import Collector
 from serving.state import StateReader
 from training.package import ModelPackage
@@ -24,6 +26,13 @@ from training.parallel import single_thread
 from training.recommender import Recommender
 
 VERSION = "1"
+
+
+def make_collector_app(settings: Settings, clock: Clock) -> Litestar:
+    """Return an application that only collects events and needs no model."""
+    broker = connect(settings)
+    collector = Collector(broker, clock, settings.events)
+    return _application(settings, COLLECT_ROUTES, {"collector": collector}, [broker.close])
 
 
 def make_app(settings: Settings, package: ModelPackage) -> Litestar:
@@ -34,17 +43,27 @@ def make_app(settings: Settings, package: ModelPackage) -> Litestar:
     profiles = Profiles(settings, package.matrix, clock)
     single_thread()
     engine.warm()
+    dependencies = {
+        "engine": engine,
+        "collector": Collector(broker, clock, settings.events),
+        "search": ProductSearch(package.matrix),
+        "profiles": profiles,
+        "limits": settings.serving,
+    }
+    return _application(settings, ROUTES, dependencies, [state.close, broker.close, profiles.close])
+
+
+def _application(
+    settings: Settings,
+    routes: Sequence[ControllerRouterHandler],
+    dependencies: Mapping[str, Any],
+    on_shutdown: Sequence[Callable[[], Awaitable[None]]],
+) -> Litestar:
     return Litestar(
-        route_handlers=ROUTES,
-        dependencies={
-            "engine": _always(engine),
-            "collector": _always(Collector(broker, clock, settings.events)),
-            "search": _always(ProductSearch(package.matrix)),
-            "profiles": _always(profiles),
-            "limits": _always(settings.serving),
-        },
+        route_handlers=routes,
+        dependencies={name: _always(value) for name, value in dependencies.items()},
         exception_handlers=HANDLERS,
-        on_shutdown=[state.close, broker.close, profiles.close],
+        on_shutdown=on_shutdown,
         request_max_body_size=settings.events.max_body_kb * 1024,
         openapi_config=OpenAPIConfig(
             title="Tillwise", version=VERSION, path="/schema", render_plugins=[SwaggerRenderPlugin()]

@@ -7,11 +7,20 @@ from typing import Any
 import structlog
 from litestar import MediaType, Request, Response
 from litestar.exceptions import HTTPException
-from litestar.status_codes import HTTP_400_BAD_REQUEST, HTTP_500_INTERNAL_SERVER_ERROR, HTTP_503_SERVICE_UNAVAILABLE
+from litestar.status_codes import (
+    HTTP_400_BAD_REQUEST,
+    HTTP_401_UNAUTHORIZED,
+    HTTP_413_REQUEST_ENTITY_TOO_LARGE,
+    HTTP_415_UNSUPPORTED_MEDIA_TYPE,
+    HTTP_500_INTERNAL_SERVER_ERROR,
+    HTTP_503_SERVICE_UNAVAILABLE,
+)
 from litestar.types import ExceptionHandlersMap
 
 from configs.errors import PartError
 from events import InvalidEventError
+from events.bodies import BodyTooLargeError, UnknownEncodingError
+from events.write_keys import UnauthorizedError
 from serving.path import RequestError
 from serving.schema import ErrorAnswer, Problem
 
@@ -32,6 +41,20 @@ def _invalid(_: AnyRequest, error: Exception) -> ErrorResponse:
 
 def _unavailable(_: AnyRequest, error: Exception) -> ErrorResponse:
     return _answer(HTTP_503_SERVICE_UNAVAILABLE, "service", str(error))
+
+
+def _unauthorized(_: AnyRequest, error: Exception) -> ErrorResponse:
+    answer = _answer(HTTP_401_UNAUTHORIZED, "authorization", str(error))
+    answer.headers["WWW-Authenticate"] = 'Basic realm="write key"'
+    return answer
+
+
+def _too_large(_: AnyRequest, error: Exception) -> ErrorResponse:
+    return _answer(HTTP_413_REQUEST_ENTITY_TOO_LARGE, "body", str(error))
+
+
+def _encoded(_: AnyRequest, error: Exception) -> ErrorResponse:
+    return _answer(HTTP_415_UNSUPPORTED_MEDIA_TYPE, "content-encoding", str(error))
 
 
 def _http(_: AnyRequest, error: Exception) -> ErrorResponse:
@@ -58,6 +81,9 @@ def _unexpected(request: AnyRequest, error: Exception) -> ErrorResponse:
 HANDLERS: ExceptionHandlersMap = {
     InvalidEventError: _invalid,
     RequestError: _invalid,
+    UnauthorizedError: _unauthorized,
+    BodyTooLargeError: _too_large,
+    UnknownEncodingError: _encoded,
     PartError: _unavailable,
     HTTPException: _http,
     RecursionError: _too_deep,

@@ -73,8 +73,24 @@ class RecommendationAnswer(msgspec.Struct):
 
 
 class Accepted(msgspec.Struct):
-    """The events are durable in the broker."""
+    """The event is durable in the broker."""
 
+    success: bool = True
+
+
+class RejectedCall(msgspec.Struct):
+    """A call of a batch that breaks the contract; it is kept with the dead letters."""
+
+    index: Annotated[int, Meta(description="its place in the batch, from 0")]
+    field: str
+    reason: str
+
+
+class BatchAccepted(msgspec.Struct):
+    """The valid calls of a batch are durable in the broker."""
+
+    accepted: Annotated[int, Meta(description="how many")]
+    rejected: list[RejectedCall]
     success: bool = True
 
 

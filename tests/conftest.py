@@ -4,6 +4,7 @@ pytest_plugins = [
     "tests.support.redis",
     "tests.support.kafka",
     "tests.support.rabbitmq",
+    "tests.support.postgres",
     "tests.support.shop",
     "tests.support.live",
     "tests.support.browser",

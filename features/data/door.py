@@ -13,6 +13,7 @@ from configs.dataset import DatasetConfig
 from configs.errors import DataError
 from features.data.contract import Column
 from features.data.ids import is_among
+from features.data.live import LiveOrders
 from features.data.mapping import dropped, map_table
 from features.data.repairs import drop_repeated, fill_titles
 from features.data.sources import describe, read_source
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from features.data.validate import Validator
 
 QUARANTINE_COLUMNS = ("reason", "expectation", "column", "row")
+TAKEN_IN = "rows taken in from the system of record"
 _EXAMPLES = 3
 
 
@@ -58,11 +60,17 @@ class Passed:
 class Door:
     """Takes in the tables of one data set."""
 
-    def __init__(self, dataset: DatasetConfig, validator: Validator, max_rejected_share: float) -> None:
-        """Use `validator` and refuse a table of which more than `max_rejected_share` breaks the contract."""
+    def __init__(
+        self, dataset: DatasetConfig, validator: Validator, max_rejected_share: float, live: LiveOrders | None = None
+    ) -> None:
+        """Use `validator` and refuse a table of which more than `max_rejected_share` breaks the contract.
+
+        Live orders are validated with the shop's own; what is wrong with them is quarantined, but stops nothing.
+        """
         self._dataset = dataset
         self._validator = validator
         self._max_rejected_share = max_rejected_share
+        self._live = live
 
     def take_in(self, name: str, refers_to: Mapping[str, Ids] | None = None) -> Passed:
         """Return the good and the bad rows of a mapped table.
@@ -76,10 +84,11 @@ class Door:
             DataError: the source cannot be read or too much of it breaks the contract.
         """
         table = self._dataset.tables.mapped()[name]
-        raw = read_source(table.source, table.source_columns(), self._dataset.origin.parent)
-        mapped = map_table(raw, name, table, self._dataset.timestamps_in)
-        leave_out = dropped(raw, table) | _of_excluded(mapped.frame, refers_to or {})
-        kept, excluded = mapped.frame[~leave_out], mapped.frame[leave_out]
+        own = read_source(table.source, table.source_columns(), self._dataset.origin.parent)
+        mapped = map_table(own, name, table, self._dataset.timestamps_in)
+        raw, rows = self._with_live(name, own, mapped.frame)
+        leave_out = dropped(own, table).reindex(rows.index, fill_value=False) | _of_excluded(rows, refers_to or {})
+        kept, excluded = rows[~leave_out], rows[leave_out]
         if table.distinct:
             kept, excluded = kept.drop_duplicates(), excluded.drop_duplicates()
         if kept.empty:
@@ -87,18 +96,29 @@ class Door:
         frame, repairs = _repair(name, kept)
         frame = frame.assign(**_unknown(frame, refers_to or {}))
         failures = self._validator.failures(name, frame)
-        self._refuse_too_many(name, failures, frame, raw)
-        rows = frame.loc[~frame.index.isin(failures["row"]), [column.name for column in mapped.columns]]
+        self._refuse_too_many(name, failures[failures["row"] < len(own)], frame[frame.index < len(own)], own)
+        good = frame.loc[~frame.index.isin(failures["row"]), [column.name for column in mapped.columns]]
         key = mapped.columns[0].name
         return Passed(
-            rows.reset_index(drop=True),
+            good.reset_index(drop=True),
             mapped.columns,
             _quarantine(failures, raw),
             len(raw),
             len(excluded),
-            Ids(rows[key], excluded[key]),
-            _counted({"ids trimmed of spaces": mapped.trimmed} | repairs | _filled(mapped.filled)),
+            Ids(good[key], excluded[key]),
+            _counted(
+                {TAKEN_IN: len(raw) - len(own), "ids trimmed of spaces": mapped.trimmed}
+                | repairs
+                | _filled(mapped.filled)
+            ),
         )
+
+    def _with_live(self, name: str, own: pd.DataFrame, mapped: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
+        """Return the shop's own rows with the live ones behind them, as they came and mapped."""
+        raw, live = (own.iloc[:0], mapped.iloc[:0]) if self._live is None else self._live.rows(name, mapped)
+        if live.empty:
+            return own, mapped
+        return pd.concat([own, raw], ignore_index=True), pd.concat([mapped, live], ignore_index=True)
 
     def _refuse_too_many(self, name: str, failures: pd.DataFrame, frame: pd.DataFrame, raw: pd.DataFrame) -> None:
         rejected = failures["row"].nunique()

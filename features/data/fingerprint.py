@@ -13,6 +13,7 @@ import pyarrow.compute as pc
 from configs.dataset import load_dataset
 from configs.mapping import SqlSource, Table
 from configs.settings import Settings
+from features.data.live import live_digest
 from features.data.sources import file_of
 from features.data.sql import table_digest
 
@@ -24,7 +25,8 @@ def source_fingerprint(settings: Settings) -> str:
 
     Files count with all their bytes. Of database tables, products and shoppers count with every row that is
     read; orders and order_lines, which grow by appending, with their number of rows and each mapped column's
-    maximum: a change of an old order shows only when it changes one of those.
+    maximum: a change of an old order shows only when it changes one of those. Live orders that are to be taken in
+    count one by one.
 
     Args:
         settings: `dataset` names the mapping.
@@ -47,6 +49,7 @@ def source_fingerprint(settings: Settings) -> str:
                 files[path] = _of_file(path)
             content = files[path]
         digest.update(f"{name} {content}\n".encode())
+    digest.update(live_digest(settings, dataset).encode())
     return digest.hexdigest()
 
 

@@ -22,6 +22,7 @@ from features.data.contract import Column, arrow_schema
 from features.data.door import QUARANTINE_COLUMNS, Door, Passed, rejected_by_reason
 from features.data.fingerprint import content_fingerprint
 from features.data.ids import is_among, positions
+from features.data.live import LiveOrders, live_orders
 from features.data.repairs import fill_prices, merge_lines
 from features.days import midnight, require_cut_in_data
 
@@ -31,6 +32,8 @@ _QUARANTINE = pa.schema([(name, pa.string()) for name in QUARANTINE_COLUMNS])
 
 def ingest(settings: Settings, progress: Progress) -> StageReport:
     """Read, map, validate and repair the data set, and write it to `settings.work.data`.
+
+    Of a shop whose clock is live, the orders that were collected are taken in with the shop's own tables.
 
     Written are the contract tables, `quarantine/TABLE.parquet` (rows that break the contract, with the reason)
     and `ingest.json` (who, when, how many, fingerprint of the contents). On any error nothing is written and
@@ -46,15 +49,16 @@ def ingest(settings: Settings, progress: Progress) -> StageReport:
 
     Raises:
         ConfigError: the mapping is wrong.
-        DataError: a source cannot be read, or breaks the contract beyond what may be quarantined; `windows.until`
-            lies outside the data.
+        DataError: a source or the system of record cannot be read; a source breaks the contract beyond what may be
+            quarantined; `windows.until` lies outside the data.
     """
     from features.data.validate import Validator  # Great Expectations: seconds to import
 
     dataset = load_dataset(settings)
     validator = Validator(datetime.now(UTC))
-    door = Door(dataset, validator, settings.ingest.max_rejected_share)
-    passed = _take_in_all(dataset, door, progress)
+    live = live_orders(settings, dataset)
+    door = Door(dataset, validator, settings.ingest.max_rejected_share, live)
+    passed = _take_in_all(dataset, door, progress, live)
     progress.update("putting the tables together", 0.75)
     later: dict[str, int] = {}
     if settings.windows.until is not None:
@@ -67,7 +71,7 @@ def ingest(settings: Settings, progress: Progress) -> StageReport:
     return _report(passed, record)
 
 
-def _take_in_all(dataset: DatasetConfig, door: Door, progress: Progress) -> dict[str, Passed]:
+def _take_in_all(dataset: DatasetConfig, door: Door, progress: Progress, live: LiveOrders | None) -> dict[str, Passed]:
     passed: dict[str, Passed] = {}
     for name, done in (("products", 0.05), ("orders", 0.15), ("order_lines", 0.3), ("shoppers", 0.7)):
         if name not in dataset.tables.mapped():
@@ -77,6 +81,8 @@ def _take_in_all(dataset: DatasetConfig, door: Door, progress: Progress) -> dict
         if name == "order_lines":
             refers_to = {"order_id": passed["orders"].ids, "product_id": passed["products"].ids}
         passed[name] = door.take_in(name, refers_to)
+        if name == "products" and live is not None:
+            live.fill_prices(passed[name].rows)
     return passed
 
 

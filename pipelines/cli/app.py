@@ -22,7 +22,7 @@ COMMANDS: dict[str, tuple[Callable[..., Any], ...]] = {
         building.materialize,
     ),
     "Apply to cases of your own": (batch.recommend, batch.cases),
-    "Run": (running.up, running.down, running.serve, running.consume),
+    "Run": (running.up, running.down, running.serve, running.consume, running.record),
     "Look": (reading.status, reading.replay),
 }
 GROUPS: dict[str, tuple[str, tuple[Callable[..., Any], ...]]] = {

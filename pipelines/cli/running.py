@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
@@ -48,7 +48,7 @@ def run(once: Once = False) -> None:
 
 
 def up(detach: Detach = False, as_json: Json = False) -> None:
-    """Start Redis, the consumer and the service on what is built, and keep them running until Ctrl-C.
+    """Start Redis, the consumer, the recorder and the service on what is built, and keep them running until Ctrl-C.
 
     A part that crashes is started again; its log lies in var/logs. Build first with `tillwise run` or the single
     stages.
@@ -145,6 +145,35 @@ def serve() -> None:
     from serving import launch
 
     launch.serve(load_settings())
+
+
+RecordAction = Annotated[
+    Literal["run", "migrate", "compact"],
+    typer.Argument(help="run: write as events come. migrate: bring the tables up to date. compact: the closed days."),
+]
+
+
+def record(action: RecordAction = "run") -> None:
+    """Write orders and outcomes to SQL and the event log to Parquet, in the foreground. `tillwise up` does this too.
+
+    The database is `record.database_url` (default: SQLite in the work folder); its tables are brought up to date at
+    every start. `migrate` and `compact` do one thing and return.
+    """
+    settings = load_settings()
+    if action == "run":
+        from events.record.writer import run_writer
+
+        run_writer(settings)
+        return
+    import time
+
+    from events.record.database import migrate, open_database
+    from events.record.log import compact, log_folder
+
+    if action == "migrate":
+        migrate(open_database(settings, write=True))
+    else:
+        compact(log_folder(settings), time.time())
 
 
 def consume() -> None:

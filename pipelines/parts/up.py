@@ -1,4 +1,4 @@
-"""The parts of Tillwise and bringing them up: Redis, then the consumer, then the service."""
+"""The parts of Tillwise and bringing them up: Redis, the consumer, the recorder, the service."""
 
 from __future__ import annotations
 
@@ -13,7 +13,9 @@ import redis
 
 from configs import Settings
 from configs.errors import AlreadyRunningError, NotBuiltError
+from configs.home import read_json
 from events.consumer import HEARTBEAT, beats_of
+from events.record.beat import RECORDER_BEAT
 from pipelines.build import build
 from pipelines.display import Display
 from pipelines.parts.base import Part
@@ -30,7 +32,7 @@ PROBE_TIMEOUT_SECONDS = 2.0
 
 @contextlib.contextmanager
 def serving(settings: Settings, display: Display, tell: Tell) -> Iterator[Supervisor]:
-    """Keep Redis, the consumer and the service running while the block lasts; yield their supervisor.
+    """Keep Redis, the consumer, the recorder and the service running while the block lasts; yield their supervisor.
 
     Raises:
         AlreadyRunningError, PortBusyError: before anything is started.
@@ -89,6 +91,15 @@ def parts_of(settings: Settings, display: Display) -> list[Part]:
     )
     parts.append(
         CommandPart(
+            "recorder",
+            [*tillwise, "record"],
+            settings,
+            is_ready=partial(recorder_is_ready, settings),
+            deadline=CONSUMER_READY_SECONDS,
+        )
+    )
+    parts.append(
+        CommandPart(
             "service",
             [*tillwise, "serve"],
             settings,
@@ -113,6 +124,12 @@ def consumer_is_ready(settings: Settings, pid: int) -> bool:
         except redis.RedisError:
             return False
     return any(beat["pid"] == pid for beat in beats_of(beats))
+
+
+def recorder_is_ready(settings: Settings, pid: int) -> bool:
+    """Return whether the recorder with this process id has reached its database and its broker."""
+    beat = read_json(settings.work.run / RECORDER_BEAT)
+    return beat is not None and beat["pid"] == pid
 
 
 def service_is_ready(settings: Settings, pid: int) -> bool:

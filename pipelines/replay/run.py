@@ -54,7 +54,9 @@ async def _play_all(settings: Settings, plans: Sequence[PlannedSession], on_play
     redis = Redis.from_url(settings.redis_url, socket_timeout=5)
     async with (
         redis,
-        httpx.AsyncClient(base_url=settings.service_url, limits=limits, timeout=REQUEST_TIMEOUT_SECONDS) as http,
+        httpx.AsyncClient(
+            base_url=settings.service_url, limits=limits, timeout=REQUEST_TIMEOUT_SECONDS, auth=_write_key(settings)
+        ) as http,
     ):
         await _require_service(http, settings)
         player = Player(http, redis, ARMS, settings.replay.k)
@@ -71,6 +73,11 @@ async def _play_all(settings: Settings, plans: Sequence[PlannedSession], on_play
             for _ in range(at_once):
                 group.create_task(play_in_turn())
     return played
+
+
+def _write_key(settings: Settings) -> httpx.BasicAuth | None:
+    keys = settings.events.write_keys
+    return httpx.BasicAuth(keys[0].get_secret_value(), "") if keys else None
 
 
 async def _require_service(http: httpx.AsyncClient, settings: Settings) -> None:

@@ -6,17 +6,17 @@ Comes in: HTTP requests. Goes out: JSON. Called by `serving.app`, which hands ea
 from litestar.types import ControllerRouterHandler
 
 from serving.routes.catalogue import products
-from serving.routes.collect import batch, identify, track
+from serving.routes.collect import batch, singles
 from serving.routes.pages import checkout_page, static_files
 from serving.routes.profiles import erase_profile, read_profile
 from serving.routes.recommendations import recommendations
 from serving.routes.status import status
 
+COLLECT_ROUTES: list[ControllerRouterHandler] = [*singles, batch]
+
 ROUTES: list[ControllerRouterHandler] = [
     recommendations,
-    track,
-    identify,
-    batch,
+    *COLLECT_ROUTES,
     products,
     read_profile,
     erase_profile,
@@ -25,4 +25,4 @@ ROUTES: list[ControllerRouterHandler] = [
     static_files,
 ]
 
-__all__ = ["ROUTES"]
+__all__ = ["COLLECT_ROUTES", "ROUTES"]

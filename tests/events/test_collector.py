@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import operator
 from datetime import UTC, datetime
 from typing import Any
 
@@ -11,8 +12,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from events.collector import LONGEST_CONTEXT, Endpoint, parse
-from events.contract import Event, InvalidEventError, Line, decode, encode
+from events.collector import Endpoint, collect, parse
+from events.contract import Event, InvalidEventError, Line, OrderFacts, decode, encode
+from events.traits import LONGEST_CONTEXT, LONGEST_TRAIT, MOST_TRAITS
 from tests.events.builders import EVENTS, NOW
 
 ADDED = {"event": "Product Added", "anonymousId": "a", "properties": {"product_id": "p1"}}
@@ -44,6 +46,8 @@ def test_a_track_call_becomes_an_event() -> None:
         (Line("1029743", 2.0, 2.5),),
         3,
         {"device": "ios", "country": "NL"},
+        anonymous_id="a",
+        received_at=NOW,
     )
     assert decode(encode(event)) == event
 
@@ -74,7 +78,7 @@ def test_a_batch_keeps_its_order_and_uses_its_own_sent_at() -> None:
         {"type": "page", "anonymousId": "a", "name": "Home"},
     ]
     found = parse(json.dumps({"batch": calls, "sentAt": rfc3339(5)}).encode(), "batch", NOW, EVENTS)
-    assert [event.kind for event in found] == ["identify", "track", "other"]
+    assert [event.kind for event in found] == ["identify", "track", "page"]
     assert found[0].occurred_at == NOW - 5
 
 
@@ -133,7 +137,7 @@ def test_what_breaks_the_contract_is_named(change: dict[str, Any], field: str) -
         b'{"event":"Product Added","anonymousId":"a","properties":{"product_id":"p","quantity":Infinity}}',
         b'{"event":"Product Added","anonymousId":"a","properties":{"product_id":"p","quantity":1e999}}',
         b'{"event":"Product Added","anonymousId":' + b"9" * 5_000 + b',"properties":{"product_id":"p"}}',
-        b'{"event":"x","anonymousId":"a","context":{"device":{"type":"\\ud800"}}}',
+        b'{"event":"x","anonymousId":"\\ud800"}',
         b'{"anonymousId":' + b"[" * 100_000 + b"]" * 100_000 + b"}",
         b'{"event":"x","anonymousId":"' + b"a" * 40_000 + b'"}',
         json.dumps({"event": "Cart Viewed", "anonymousId": "a", "properties": {"products": [{}] * 2}}).encode(),
@@ -147,11 +151,169 @@ def test_hostile_bodies_are_refused_with_a_reason(body: bytes) -> None:
     assert refused.value.reason
 
 
-def test_one_bad_item_refuses_the_batch_and_is_named_by_its_index() -> None:
-    calls = [{"type": "track", **ADDED}, {"type": "track", **ADDED, "properties": {"product_id": "p", "quantity": -1}}]
+def test_of_a_batch_the_valid_calls_are_taken_and_each_other_one_is_named() -> None:
+    free = {"product_id": "p", "quantity": -1}
+    calls = [
+        {"type": "track", **ADDED, "messageId": "m0"},
+        {"type": "track", **ADDED, "properties": free},
+        {"type": "shout", **ADDED},
+        "text",
+        {"type": "track", **ADDED, "messageId": "m4"},
+    ]
+    found = collect(json.dumps({"batch": calls}).encode(), "batch", NOW, EVENTS)
+    assert [event.message_id for event in found.events] == ["m0", "m4"]
+    assert [(call.index, call.field) for call in found.rejected] == [
+        (1, "batch[1].properties.quantity"),
+        (2, "batch[2].type"),
+        (3, "batch[3]"),
+    ]
+    assert all(call.reason for call in found.rejected)
+
+
+def test_a_rejected_call_is_kept_as_a_batch_that_says_the_same_again() -> None:
+    bad = {"type": "track", **ADDED, "timestamp": rfc3339(7), "properties": {}}
+    batch = {"batch": [{"type": "page", "userId": "u"}, bad], "sentAt": rfc3339(9), "context": {"channel": "app"}}
+    (kept,) = collect(json.dumps(batch).encode(), "batch", NOW, EVENTS).rejected
+    (again,) = collect(kept.body, kept.endpoint, NOW, EVENTS).rejected
+    assert (again.field, again.reason) == ("batch[0].properties.product_id", kept.reason)
+    repaired = kept.body.replace(b'"properties": {}', b'"properties": {"product_id": "p"}')
+    (event,) = parse(repaired, kept.endpoint, NOW, EVENTS)
+    assert (event.occurred_at, event.context) == (NOW - 2, {"channel": "app"})
+
+
+@pytest.mark.parametrize("number", ["NaN", "Infinity", "-Infinity"])
+def test_what_is_no_json_number_costs_its_own_call_only(number: str) -> None:
+    good, bad = json.dumps({"type": "track", **ADDED}), json.dumps({"type": "track", **ADDED}).replace('"p1"', number)
+    found = collect(f'{{"batch": [{good}, {bad}, {good}]}}'.encode(), "batch", NOW, EVENTS)
+    assert len(found.events) == 2
+    bad_price = json.dumps({"type": "track", **ADDED, "properties": {"product_id": "p", "price": 0}})
+    bad_price = bad_price.replace("0}", f"{number}}}")
+    (rejected,) = collect(f'{{"batch": [{bad_price}]}}'.encode(), "batch", NOW, EVENTS).rejected
+    assert rejected.field == "batch[0].properties.price"
+    assert f"{number} is no number" in rejected.body.decode()
+
+
+def test_a_whole_body_that_says_nothing_is_rejected_whole() -> None:
+    found = collect(b"{", "batch", NOW, EVENTS)
+    assert found.events == []
+    assert [(call.index, call.field, call.body) for call in found.rejected] == [(None, "body", b"{")]
+
+
+def test_an_order_is_taken_with_all_that_is_told_of_it() -> None:
+    product = {"product_id": "p", "price": 2.5, "quantity": 3, "discount": 1, "position": 2}
+    order = {"order_id": 7, "total": 30, "revenue": 25, "discount": 2, "currency": "EUR", "coupon": "", "list_id": "l"}
+    event = track(event="Order Completed", properties={**order, "request_id": "r", "products": [product]})
+    assert event.order == OrderFacts("7", 30.0, 2.0, "EUR", None)
+    assert event.lines == (Line("p", 3.0, 2.5, 1.0, 2),)
+    assert (event.list_id, event.request_id) == ("l", "r")
+    assert decode(encode(event)) == event
+
+
+@pytest.mark.parametrize(
+    ("told", "value"),
+    [({"revenue": 9, "value": 8}, 9.0), ({"value": 8}, 8.0), ({"total": 0, "revenue": 9}, 0.0), ({}, None)],
+)
+def test_an_order_is_worth_its_total_else_its_revenue_else_its_value(told: dict[str, int], value: float | None) -> None:
+    order = track(event="Order Completed", properties={"order_id": "o", **told}).order
+    assert order is not None
+    assert order.value == value
+
+
+@pytest.mark.parametrize(
+    ("call", "field"),
+    [
+        ({"event": "Order Completed", "properties": {"products": []}}, "properties.order_id"),
+        ({"event": "Order Completed", "properties": None}, "properties.order_id"),
+        ({"event": "purchase", "properties": {"order_id": "o"}}, "properties.transaction_id"),
+        ({"event": "purchase", "params": {"value": 3}}, "params.transaction_id"),
+        ({"event": "add_to_cart", "params": {"items": []}}, "params.items"),
+        ({"event": "view_item", "properties": {"items": [{"price": 1}]}}, "properties.items[0]"),
+        ({"event": "view_cart", "properties": {"items": [{"item_id": "p", "price": -1}]}}, "properties.items[0].price"),
+        ({"event": "Product Clicked", "properties": {"product_id": "p", "position": -1}}, "properties.position"),
+        ({"event": "Cart Viewed", "properties": {"products": [{"product_id": "p"}] * 10_000}}, "body"),
+    ],
+)
+def test_what_an_event_s_name_demands_is_demanded(call: dict[str, Any], field: str) -> None:
     with pytest.raises(InvalidEventError) as refused:
-        parse(json.dumps({"batch": calls}).encode(), "batch", NOW, EVENTS)
-    assert refused.value.field == "batch[1].properties.quantity"
+        track(**({"properties": None} | call))
+    assert refused.value.field == field
+
+
+GA4_ITEM = {"item_id": "p", "price": 2.0, "quantity": 3, "discount": 0.5, "index": 0}
+
+
+@pytest.mark.parametrize("place", ["properties", "params"])
+@pytest.mark.parametrize(
+    ("theirs", "ours"),
+    [
+        ("view_item", "Product Viewed"),
+        ("add_to_cart", "Product Added"),
+        ("remove_from_cart", "Product Removed"),
+        ("view_cart", "Cart Viewed"),
+        ("begin_checkout", "Checkout Started"),
+        ("purchase", "Order Completed"),
+        ("view_item_list", "Product List Viewed"),
+        ("select_item", "Product Clicked"),
+    ],
+)
+def test_ga4_s_events_become_segment_s(theirs: str, ours: str, place: str) -> None:
+    told = {"items": [GA4_ITEM], "transaction_id": "t", "value": 6, "currency": "EUR", "item_list_id": "l"}
+    event = track(event=theirs, **({"properties": None} | {place: told}))
+    assert (event.name, event.lines, event.list_id) == (ours, (Line("p", 3.0, 2.0, 1.5, 1),), "l")
+    assert event.order == (OrderFacts("t", 6.0, 1.5, "EUR", None) if theirs == "purchase" else None)
+
+
+def test_what_a_custom_event_says_is_its_own_affair() -> None:
+    event = track(event="Video Played", properties={"price": "free", "products": 7, "step": "intro", "quantity": -1})
+    assert (event.name, event.lines, event.checkout_step) == ("Video Played", (), None)
+
+
+@pytest.mark.parametrize(
+    ("endpoint", "kind"),
+    [("page", "page"), ("screen", "other"), ("group", "other"), ("identify", "identify"), ("track", "track")],
+)
+def test_each_call_has_its_kind(endpoint: Endpoint, kind: str) -> None:
+    (event,) = parse(json.dumps(ADDED).encode(), endpoint, NOW, EVENTS)
+    assert event.kind == kind
+
+
+def test_an_alias_says_who_was_who() -> None:
+    (event,) = parse(b'{"userId": "u", "previousId": "anonymous-1"}', "alias", NOW, EVENTS)
+    assert (event.kind, event.shopper_id, event.previous_id, event.session_id) == ("alias", "u", "anonymous-1", "u")
+    for body, field in ((b'{"userId": "u"}', "previousId"), (b'{"previousId": "a"}', "userId")):
+        with pytest.raises(InvalidEventError) as refused:
+            parse(body, "alias", NOW, EVENTS)
+        assert refused.value.field == field
+
+
+def test_traits_are_told_as_text_and_bounded() -> None:
+    traits: dict[str, Any] = {
+        "age": 41,
+        "vip": True,
+        "name": "Zoë\x00",
+        "long": "x" * 999,
+        "skipped": [1],
+        "none": None,
+    }
+    (event,) = parse(json.dumps({"userId": "u", "traits": traits}).encode(), "identify", NOW, EVENTS)
+    assert event.traits == {"age": "41", "vip": "true", "name": "Zoë", "long": "x" * LONGEST_TRAIT}
+    many = {"userId": "u", "traits": {f"t{number}": number for number in range(1_000)}}
+    (event,) = parse(json.dumps(many).encode(), "identify", NOW, EVENTS)
+    assert len(event.traits) == MOST_TRAITS
+
+
+def test_where_a_visit_comes_from_is_kept() -> None:
+    page, location = {"url": "https://shop/p", "referrer": "https://search/"}, {"country": "NL", "region": "NH"}
+    event = track(channel="mobile", context={"page": page, "location": location, "device": {"type": "ios"}})
+    expected = {"url": page["url"], "referrer": page["referrer"], "device": "ios", "channel": "mobile"}
+    assert event.context == location | expected
+    assert track(channel="mobile", context={"channel": "till"}).context == {"channel": "till"}
+
+
+def test_a_batch_of_too_many_calls_is_refused() -> None:
+    with pytest.raises(InvalidEventError) as refused:
+        parse(json.dumps({"batch": [{}] * 2_501}).encode(), "batch", NOW, EVENTS)
+    assert refused.value.field == "batch"
 
 
 @pytest.mark.parametrize(
@@ -197,6 +359,12 @@ def test_a_client_whose_clock_runs_backwards_is_not_put_into_the_future() -> Non
     assert track(timestamp=rfc3339(NOW + 60), sentAt=rfc3339(NOW)).occurred_at == NOW
 
 
+def test_half_a_letter_in_free_text_is_dropped_and_the_call_taken() -> None:
+    half = b'{"event":"x","anonymousId":"a","context":{"device":{"type":"\\ud800"},"channel":"w\\udfffeb"}}'
+    (event,) = parse(half, "track", NOW, EVENTS)
+    assert event.context == {"channel": "web"}
+
+
 def test_context_is_cut_and_cleaned_rather_than_refused() -> None:
     event = track(context={"page": {"referrer": "https://\x00shop/" + "x" * 500}, "device": {"type": ""}})
     assert set(event.context) == {"referrer"}
@@ -210,12 +378,22 @@ anything = st.recursive(
     max_leaves=8,
 )
 names = st.sampled_from(
-    ["event", "userId", "anonymousId", "messageId", "timestamp", "sentAt", "properties", "context", "type", "batch"]
+    [
+        *("event", "userId", "anonymousId", "messageId", "timestamp", "sentAt", "properties", "context", "type"),
+        *("batch", "params", "traits", "previousId", "channel"),
+    ]
 )
-inner_names = st.sampled_from(["product_id", "quantity", "price", "products", "step", "sessionId", "device", "page"])
+inner_names = st.sampled_from(
+    ["product_id", "quantity", "price", "products", "step", "sessionId", "device", "page", "items", "order_id"]
+)
 plausible = anything | st.dictionaries(inner_names, anything) | st.datetimes().map(datetime.isoformat)
-bodies = anything | st.dictionaries(names, plausible)
-endpoints: st.SearchStrategy[Endpoint] = st.sampled_from(["track", "identify", "batch"])
+known = st.fixed_dictionaries(
+    {"event": st.sampled_from(["Product Added", "Order Completed", "purchase", "view_item"]), "userId": st.text()}
+)
+bodies = (
+    anything | st.dictionaries(names, plausible) | st.builds(operator.or_, st.dictionaries(names, plausible), known)
+)
+endpoints: st.SearchStrategy[Endpoint] = st.sampled_from(["track", "identify", "alias", "page", "batch"])
 
 
 @given(bodies, endpoints, st.booleans())

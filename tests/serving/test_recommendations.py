@@ -81,7 +81,7 @@ def test_a_whole_batch_is_accepted_at_once(live_service: Live) -> None:
         }
         for product in products
     ]
-    assert live_service.post("/v1/batch", {"batch": calls}).json() == {"success": True}
+    assert live_service.post("/v1/batch", {"batch": calls}).json() == {"success": True, "accepted": 3, "rejected": []}
     wait_until(lambda: not set(recommended(live_service, session_id=session, k=20)) & set(products))
 
 

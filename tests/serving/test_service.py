@@ -10,6 +10,7 @@ import pytest
 
 from serving.catalogue import ProductSearch
 from serving.clock import service_clock
+from serving.routes.collect import SINGLE_CALLS
 from tests.support.live import Live
 from training.package import ModelPackage
 
@@ -32,7 +33,7 @@ def test_the_description_lists_every_route_with_bodies_and_errors(live_service: 
     described = live_service.get("/schema/openapi.json").json()
     assert described["openapi"].startswith("3.")
     posts = {path for path, verbs in described["paths"].items() if "post" in verbs}
-    assert posts == {"/v1/recommendations", "/v1/track", "/v1/identify", "/v1/batch"}
+    assert posts == {"/v1/recommendations", "/v1/batch", *(f"/v1/{kind}" for kind in SINGLE_CALLS)}
     assert {"/v1/products", "/v1/status"} <= set(described["paths"])
     for path in posts:
         operation = described["paths"][path]["post"]

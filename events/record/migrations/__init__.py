@@ -1,0 +1,1 @@
+"""Alembic's migrations of the system of record; `tillwise record migrate` runs them, and every writer at its start."""

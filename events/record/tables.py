@@ -1,0 +1,91 @@
+"""The tables of the system of record.
+
+Each parent row has a `mark`, which orders all that was ever told under its key: the smallest wins, so that any order
+and any repetition of deliveries leaves the same row. It starts with the time, so the first telling wins: a
+thank-you page that is opened again does not move its order. Times are unix seconds.
+"""
+
+from __future__ import annotations
+
+from sqlalchemy import Column, Double, Index, Integer, LargeBinary, MetaData, String, Table
+from sqlalchemy.types import TypeEngine
+
+from events.contract import MAX_ID
+
+metadata = MetaData()
+
+
+def _key() -> TypeEngine[str]:
+    """Return the type of text that is compared: by code points on every database, as Python does."""
+    return String(MAX_ID).with_variant(String(MAX_ID, collation="C"), "postgresql")
+
+
+orders = Table(
+    "orders",
+    metadata,
+    Column("order_id", _key(), primary_key=True),
+    Column("mark", _key(), nullable=False),
+    Column("message_id", String(MAX_ID), nullable=False),
+    Column("placed_at", Double, nullable=False, index=True),
+    Column("received_at", Double, nullable=False),
+    Column("session_id", String(MAX_ID), nullable=False),
+    Column("shopper_id", String(MAX_ID), index=True),
+    Column("anonymous_id", String(MAX_ID)),
+    Column("channel", String(MAX_ID)),
+    Column("value", Double),
+    Column("discount", Double, nullable=False),
+    Column("currency", String(MAX_ID)),
+    Column("coupon", String(MAX_ID)),
+)
+"""Completed orders; `value` is what was paid, null if not told."""
+
+order_lines = Table(
+    "order_lines",
+    metadata,
+    Column("order_id", _key(), primary_key=True),
+    Column("line", Integer, primary_key=True),
+    Column("product_id", String(MAX_ID), nullable=False),
+    Column("quantity", Double, nullable=False),
+    Column("unit_price", Double),
+    Column("discount", Double, nullable=False),
+)
+"""What was in the orders; `line` counts from 0."""
+
+outcomes = Table(
+    "outcomes",
+    metadata,
+    Column("message_id", _key(), primary_key=True),
+    Column("mark", _key(), nullable=False),
+    Column("kind", String(16), nullable=False),
+    Column("at", Double, nullable=False),
+    Column("received_at", Double, nullable=False),
+    Column("session_id", String(MAX_ID), nullable=False),
+    Column("shopper_id", String(MAX_ID)),
+    Column("anonymous_id", String(MAX_ID)),
+    Column("request_id", String(MAX_ID), index=True),
+    Column("list_id", String(MAX_ID)),
+    Index("ix_outcomes_session_at", "session_id", "at"),
+)
+"""What came of showing products: kind is impression, click or add."""
+
+outcome_lines = Table(
+    "outcome_lines",
+    metadata,
+    Column("message_id", _key(), primary_key=True),
+    Column("line", Integer, primary_key=True),
+    Column("product_id", String(MAX_ID), nullable=False),
+    Column("quantity", Double, nullable=False),
+    Column("price", Double),
+    Column("position", Integer),
+)
+"""The products of an outcome; `position` is the place in the list, from 1."""
+
+log_tail = Table(
+    "log_tail",
+    metadata,
+    Column("message_id", _key(), primary_key=True),
+    Column("mark", _key(), nullable=False),
+    Column("stored_at", Double, nullable=False),
+    Column("body", LargeBinary, nullable=False),
+)
+"""The newest events, which are not yet in a Parquet file: a quiet hour makes one file, not one a delivery."""

@@ -1,0 +1,155 @@
+"""The writer of the record: a consumer group of its own, from events to SQL and Parquet.
+
+An event is acknowledged once the database has committed it, with the tail of the event log in the same transaction;
+it leaves that tail only for a file that is durable. Delivered again, it changes nothing.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import socket
+import time
+from collections.abc import Sequence
+
+import structlog
+from redis.exceptions import RedisError
+from sqlalchemy import Engine
+from sqlalchemy.exc import DataError, IntegrityError, SQLAlchemyError
+
+from configs import Settings
+from configs.errors import PartError, TillwiseError
+from configs.home import write_json
+from configs.logs import configure_logs
+from events.brokers import Broker, Delivery, connect
+from events.contract import Event
+from events.record.beat import RECORDER_BEAT
+from events.record.database import migrate, open_database, store
+from events.record.log import compact, flush, is_due, log_folder
+from events.record.rows import families_of
+
+WAIT_MS = 500
+BEAT_SECONDS = 1.0
+RETRY_SECONDS = (0.1, 0.2, 0.5, 1.0, 2.0)
+AWAY = (PartError, RedisError, SQLAlchemyError, OSError)
+"""What passes: the broker, the database or the disk does not answer now."""
+POISON = (DataError, IntegrityError, ValueError, OverflowError)
+"""What does not: an event that no table can hold."""
+
+log = structlog.get_logger()
+
+
+def run_writer(settings: Settings) -> None:
+    """Write until SIGTERM or SIGINT, then finish the batch in hand and return."""
+    configure_logs(settings.log.level, settings.log.format, process="recorder")
+    asyncio.run(_run(settings))
+
+
+async def _run(settings: Settings) -> None:
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop.set)
+    broker = connect(settings, settings.events.record_group)
+    try:
+        await write(settings, broker, stop)
+    finally:
+        await broker.close()
+
+
+async def write(settings: Settings, broker: Broker, stop: asyncio.Event) -> None:
+    """Write events as they come until `stop` is set; while the broker or the database is away, wait for it."""
+    engine = open_database(settings, write=True)
+    writer = Writer(settings, broker, engine)
+    failures = 0
+    try:
+        while not stop.is_set():
+            try:
+                await writer.step()
+                failures = 0
+            except AWAY as error:
+                if not failures:
+                    log.warning("waiting for the broker or the database", error=str(error).splitlines()[0])
+                pause = RETRY_SECONDS[min(failures, len(RETRY_SECONDS) - 1)]
+                failures += 1
+                await _sleep(stop, pause)
+    finally:
+        engine.dispose()
+        log.info("stopped", stored=writer.stored)
+
+
+class Writer:
+    """One writer process's work, step by step. `stored` counts deliveries that were written."""
+
+    def __init__(self, settings: Settings, broker: Broker, engine: Engine) -> None:
+        self._settings, self._broker, self._engine = settings, broker, engine
+        self._folder = log_folder(settings)
+        self._name = f"{socket.gethostname()}-{os.getpid()}"
+        self._ready = False
+        self._next_beat = self._next_compaction = 0.0
+        self.stored = 0
+
+    async def step(self) -> None:
+        """Take one batch, write it, acknowledge it; now and then move the log's tail to a file, and compact."""
+        if not self._ready:
+            await asyncio.to_thread(migrate, self._engine)
+            self._ready = True
+            log.info("recording", database=self._engine.url.render_as_string(hide_password=True))
+        deliveries = await self._broker.read(self._name, limit=self._settings.record.batch, wait_ms=WAIT_MS)
+        if deliveries:
+            await self._store(deliveries)
+        now = time.time()
+        if now >= self._next_beat:
+            await asyncio.to_thread(self._keep_house, now)
+            self._next_beat = now + BEAT_SECONDS
+
+    async def _store(self, deliveries: Sequence[Delivery]) -> None:
+        try:
+            await asyncio.to_thread(self._write, [item.event for item in deliveries])
+        except POISON:
+            await self._store_one_by_one(deliveries)
+            return
+        await self._broker.acknowledge(deliveries)
+        self.stored += len(deliveries)
+
+    async def _store_one_by_one(self, deliveries: Sequence[Delivery]) -> None:
+        for item in deliveries:
+            try:
+                await asyncio.to_thread(self._write, [item.event])
+            except POISON as error:
+                reason = f"the record cannot hold it: {str(error).splitlines()[0]}"
+                log.warning("event buried", message=item.event.message_id, reason=reason)
+                await self._broker.bury(item, reason)
+                continue
+            await self._broker.acknowledge([item])
+            self.stored += 1
+
+    def _write(self, events: Sequence[Event]) -> None:
+        families = families_of(events, time.time())
+        with self._engine.begin() as connection:
+            store(connection, families)
+
+    def _keep_house(self, now: float) -> None:
+        if is_due(self._engine, self._settings, now):
+            log.info("event log written", events=flush(self._engine, self._folder))
+        if now >= self._next_compaction:
+            self._compact(now)
+            self._next_compaction = now + self._settings.record.compact_hours * 3600
+        beat = {"name": self._name, "pid": os.getpid(), "stored": self.stored, "at": now}
+        write_json(self._settings.work.run / RECORDER_BEAT, beat)
+
+    def _compact(self, now: float) -> None:
+        """Compact; a file that cannot be read is told, and keeps nobody from recording."""
+        try:
+            for day, files in compact(self._folder, now).items():
+                log.info("event log compacted", day=day.isoformat(), files=files)
+        except (OSError, TillwiseError) as error:
+            log.error("event log not compacted", error=str(error))
+
+
+async def _sleep(stop: asyncio.Event, seconds: float) -> None:
+    try:
+        await asyncio.wait_for(stop.wait(), seconds)
+    except TimeoutError:
+        return

@@ -1,0 +1,109 @@
+"""Bodies are decompressed within bounds, and write keys are asked for where there are any."""
+
+from __future__ import annotations
+
+import base64
+import gzip
+import zlib
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from events.bodies import BodyTooLargeError, UnknownEncodingError, plain
+from events.contract import InvalidEventError
+from events.write_keys import UnauthorizedError, WriteKeys
+
+LIMIT = 1_000
+
+
+@given(st.binary(max_size=LIMIT))
+def test_what_a_client_compressed_comes_out_as_it_was(body: bytes) -> None:
+    assert plain(gzip.compress(body), "gzip", LIMIT + 100) == body
+    assert plain(body, None, LIMIT) == plain(body, "Identity", LIMIT) == body
+
+
+def test_the_limit_holds_before_and_after_decompression() -> None:
+    assert len(plain(gzip.compress(b"x" * LIMIT), "gzip", LIMIT)) == LIMIT
+    for body, encoding in ((gzip.compress(b"x" * (LIMIT + 1)), "gzip"), (b"x" * (LIMIT + 1), None)):
+        with pytest.raises(BodyTooLargeError, match="larger than 1000 bytes"):
+            plain(body, encoding, LIMIT)
+
+
+def test_a_bomb_is_not_inflated_beyond_the_limit(monkeypatch: pytest.MonkeyPatch) -> None:
+    most: list[int] = []
+    real = zlib.decompressobj
+
+    class Watched:
+        def __init__(self, wbits: int) -> None:
+            self._inner = real(wbits)
+
+        def decompress(self, data: bytes, most_bytes: int) -> bytes:
+            text = self._inner.decompress(data, most_bytes)
+            most.append(len(text))
+            return text
+
+    bomb = gzip.compress(b"\0" * 50_000_000)
+    monkeypatch.setattr(zlib, "decompressobj", Watched)
+    with pytest.raises(BodyTooLargeError):
+        plain(bomb, "gzip", 100_000)
+    assert max(most) <= 100_001
+
+
+@pytest.mark.parametrize(
+    "body", [b"", b"plain text", gzip.compress(b"{}")[:-3], gzip.compress(b"{}") + b"x", gzip.compress(b"a") * 2]
+)
+def test_what_is_no_gzip_is_refused(body: bytes) -> None:
+    with pytest.raises(InvalidEventError, match="no valid gzip"):
+        plain(body, "gzip", LIMIT)
+
+
+def test_another_encoding_is_refused_by_name() -> None:
+    with pytest.raises(UnknownEncodingError, match="'br'"):
+        plain(b"", "br", LIMIT)
+
+
+def basic(user: str, password: str = "") -> str:
+    return "Basic " + base64.b64encode(f"{user}:{password}".encode()).decode()
+
+
+@pytest.mark.parametrize(
+    ("authorization", "body"),
+    [
+        (basic("k1"), b""),
+        (basic("clé", "ignored"), b"{"),
+        (basic("k1").replace("Basic", "basic"), b'{"writeKey": "wrong"}'),
+        (None, b'{"writeKey": "k1", "batch": []}'),
+    ],
+)
+def test_any_of_the_keys_opens(authorization: str | None, body: bytes) -> None:
+    WriteKeys(["k1", "clé"]).require(authorization, body)
+    WriteKeys([]).require(authorization, body)
+
+
+@pytest.mark.parametrize(
+    ("authorization", "body"),
+    [
+        (None, b""),
+        (None, b'{"writeKey": "wrong"}'),
+        (None, b'{"writeKey": 7}'),
+        (None, b"[" * 100_000),
+        (None, b'{"writeKey": "\\ud800"}'),
+        (basic("K1"), b'{"writeKey": "k1"}'),
+        (basic(""), b""),
+        (basic("k1x"), b""),
+        ("Basic !!!", b""),
+        ("Basic /w==", b""),
+        ("Bearer k1", b""),
+        ("", b'{"writeKey": "k1"}'),
+    ],
+)
+def test_no_or_a_wrong_key_is_refused_with_what_to_do(authorization: str | None, body: bytes) -> None:
+    with pytest.raises(UnauthorizedError, match=r"HTTP basic .* `writeKey`"):
+        WriteKeys(["k1", "k2"]).require(authorization, body)
+
+
+def test_without_keys_everybody_may_send() -> None:
+    WriteKeys([]).require(None, b"")
+    with pytest.raises(UnauthorizedError):
+        WriteKeys([""]).require(None, b"")
