@@ -203,17 +203,21 @@ async def _consume(settings: Settings, client: Any, events: int, sessions: int) 
 
 async def _floor(settings: Settings, client: Any, events: int) -> Rate:
     """Return how fast a consumer is that sets one value per event and decides nothing."""
-    stream, value, done = settings.events.stream, b"x" * 1_000, 0
-    await client.xgroup_create(stream, "floor", id="0")
+    streams: dict[Any, Any] = {f"{settings.events.stream}:{part}": ">" for part in range(settings.events.partitions)}
+    value, done, share = b"x" * 1_000, 0, settings.events.batch // settings.events.partitions
+    for stream in streams:
+        await client.xgroup_create(stream, "floor", id="0", mkstream=True)
     started, cpu = time.perf_counter(), time.process_time()
     while done < events:
-        ((_, entries),) = await client.xreadgroup("floor", "one", {stream: ">"}, count=settings.events.batch)
+        found = await client.xreadgroup("floor", "one", streams, count=share)
         async with client.pipeline(transaction=False) as pipe:
-            for token, _ in entries:
-                pipe.set(b"floor:" + token, value, ex=3_600)
+            for _, entries in found:
+                for token, _ in entries:
+                    pipe.set(b"floor:" + token, value, ex=3_600)
+            for stream, entries in found:
+                pipe.xack(stream, "floor", *(token for token, _ in entries))
             await pipe.execute()
-        await client.xack(stream, "floor", *(token for token, _ in entries))
-        done += len(entries)
+        done += sum(len(entries) for _, entries in found)
     return _rate(1_000, events, started, cpu)
 
 
