@@ -190,8 +190,6 @@ async def _backlog(settings: Settings, count: int, sessions: int, chance: random
 async def _consume(settings: Settings, client: Any, events: int, sessions: int) -> Rate:
     broker = connect(settings)
     worker = Worker(settings, broker, client)
-    if await broker.read(worker.name, limit=1, wait_ms=1):  # makes the group
-        raise ConfigError("The group of the benchmark is not new.")
     started, cpu = time.perf_counter(), time.process_time()
     while worker.applied < events:
         await worker.step()
