@@ -169,6 +169,7 @@ class NeuralSettings(NetworkSettings):
 class StudentSettings(NetworkSettings):
     """The small network that learns from the blend of both rankers to answer like it at a fraction of its cost."""
 
+    max_draws: int = Field(ge=1, description="draws it learns from, chosen by chance if there are more")
     temperature: float = Field(gt=0, description="softens the blend's shares: the higher, the more the also-rans count")
     hard_weight: float = Field(
         ge=0, le=1, description="weight in the loss of what was hidden; the rest is the blend's shares"

@@ -41,8 +41,19 @@ class Examples:
         found = np.bincount(self.draw, weights=self.label, minlength=self.group.size) > 0
         if found.all():
             return self
-        rows = found[self.draw]
-        return Examples(self.features[rows], self.label[rows], self.group[found], self.tried)
+        return self._of(found)
+
+    def some(self, limit: int, seed: int) -> Examples:
+        """Return up to `limit` draws in their order, chosen by chance; `tried` stays."""
+        if self.group.size <= limit:
+            return self
+        chosen = np.zeros(self.group.size, dtype=bool)
+        chosen[np.random.default_rng(seed).permutation(self.group.size)[:limit]] = True
+        return self._of(chosen)
+
+    def _of(self, draws: NDArray[np.bool_]) -> Examples:
+        rows = draws[self.draw]
+        return Examples(self.features[rows], self.label[rows], self.group[draws], self.tried)
 
 
 @dataclass(frozen=True)

@@ -41,14 +41,14 @@ def distil(
     """Return the student of the blend of both rankers, and all heads.
 
     Args:
-        examples: the student learns from `learn`; weights and calibrations come from `held_back`.
+        examples: the student learns from some draws of `learn`; weights and calibrations come from `held_back`.
         rankers: "gbm" and "neural". scaling: of the features. settings: of the student.
         tell: told the finished share of training the student.
     """
     # Linear algebra in one thread: split among as many as there happen to be, sums would round differently, and equal
     # inputs would not give equal packages.
     with threadpool_limits(1, user_api="blas"):
-        held_back, learn = examples.held_back, examples.learn
+        held_back, learn = examples.held_back, examples.learn.some(settings.max_draws, settings.seed)
         new = new_to_shopper(held_back.features)
         heads = fit_heads(held_back, _scores(rankers, held_back.features), new, ("blend", "gbm", "neural"))
         teacher = heads["blend"].logit(_scores(rankers, learn.features), new_to_shopper(learn.features))
