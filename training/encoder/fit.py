@@ -30,9 +30,12 @@ FLATTENING = 0.75
 class EncoderFit:
     """An encoder in the making."""
 
-    def __init__(self, history: History, timezone: str, settings: EncoderSettings) -> None:
+    def __init__(
+        self, history: History, timezone: str, settings: EncoderSettings, purchases: Purchases | None = None
+    ) -> None:
+        """Learn from `purchases`, the history's own unless something is to be kept from the encoder."""
         self._history, self._timezone, self._settings = history, timezone, settings
-        self._purchases = Purchases(history, timezone)
+        self._purchases = purchases or Purchases(history, timezone)
         self._rng = np.random.default_rng(settings.seed)
         self._device = device_of(settings.device, "TILLWISE_ENCODER__DEVICE")
         self._network: EncoderNetwork | None = None
