@@ -61,5 +61,8 @@ lock: python
 	@mv requirements.lock.new requirements.lock
 	@rm -rf .venv-lock
 
+# The system of record and the list of people who asked to be forgotten cannot be rebuilt: they stay.
 clean:
-	@rm -rf var .venv .venv-lock build *.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	@if [ -d var ]; then find var -mindepth 1 -maxdepth 1 ! -name record ! -name suppressed.json -exec rm -rf {} +; fi
+	@rmdir var 2>/dev/null || echo "Kept, since nothing can rebuild it: $$(ls -d var/record var/suppressed.json 2>/dev/null | tr '\n' ' ')"
+	@rm -rf .venv .venv-lock build *.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis

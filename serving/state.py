@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -20,6 +19,7 @@ from features.context import ProductMatrix
 from features.live_orders import with_live_orders
 from features.online import ShopperReader
 from features.shopper import ShopperState
+from serving.deadline import in_time
 
 log = structlog.get_logger()
 
@@ -59,8 +59,7 @@ class StateReader:
         if session_id is None and shopper_id is None:
             return Known(None, ShopperState.empty())
         try:
-            async with asyncio.timeout(self._timeout):
-                return await self._read(session_id, shopper_id, now)
+            return await in_time(self._read(session_id, shopper_id, now), self._timeout)
         except (RedisError, OSError, TimeoutError) as error:
             return Known(None, ShopperState.empty(), f"state unavailable ({type(error).__name__})")
         except (msgspec.DecodeError, PartError) as error:
@@ -70,8 +69,7 @@ class StateReader:
     async def answers(self) -> bool:
         """Return whether Redis answers within the deadline."""
         try:
-            async with asyncio.timeout(self._timeout):
-                return bool(await self._redis.execute_command("PING"))
+            return bool(await in_time(self._redis.execute_command("PING"), self._timeout))
         except (RedisError, OSError, TimeoutError):
             return False
 
