@@ -63,6 +63,8 @@ lock: python
 
 # The system of record and the list of people who asked to be forgotten cannot be rebuilt: they stay.
 clean:
-	@if [ -d var ]; then find var -mindepth 1 -maxdepth 1 ! -name record ! -name suppressed.json -exec rm -rf {} +; fi
-	@rmdir var 2>/dev/null || echo "Kept, since nothing can rebuild it: $$(ls -d var/record var/suppressed.json 2>/dev/null | tr '\n' ' ')"
+	@if [ -d var ]; then \
+	  find var -mindepth 1 -maxdepth 1 ! -name record ! -name suppressed.json -exec rm -rf {} +; \
+	  rmdir var 2>/dev/null || echo "Kept, since nothing can rebuild it: $$(cd var && ls)"; \
+	fi
 	@rm -rf .venv .venv-lock build *.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis
