@@ -20,7 +20,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "monitoring": {"configs", "events", "features", "training"},
     "storefront": set(),
     "pipelines": {"configs", "events", "features", "training", "serving", "monitoring", "storefront"},
-    "benchmarks": {"configs", "events", "features", "training", "serving", "monitoring"},
+    "benchmarks": {"configs", "events", "features", "training", "serving", "monitoring", "pipelines"},
 }
 HEAVY = {"great_expectations", "evidently", "prefect", "mlflow", "feast"}
 HOT_FOLDERS = ("events", "serving")
