@@ -150,13 +150,12 @@ def _context(context: Context, candidates: NDArray[np.int32], weights: SignalSet
 
 
 def _price_fit(context: Context, candidates: NDArray[np.int32]) -> Floats:
-    price = context.products.price.astype(np.float64)
     usual = context.shopper.mean_unit_price
     if not usual > 0:
-        in_cart = price[context.cart]
+        in_cart = context.products.price[context.cart]
         in_cart = in_cart[in_cart > 0]
-        usual = float(in_cart.mean()) if in_cart.size else np.nan
-    told = price[candidates]
+        usual = float(in_cart.mean(dtype=np.float64)) if in_cart.size else np.nan
+    told = context.products.price[candidates].astype(np.float64)
     fit: Floats = np.minimum(told, usual) / np.maximum(told, usual)
     return np.where(told > 0, np.nan_to_num(fit, nan=HALF), HALF)
 
