@@ -1,4 +1,5 @@
-"""What one request costs, step by step: candidates, features, trees, network, next to a floor from the same run.
+"""What one request costs, step by step: candidates, features, trees, network, next to a floor from the same run; and
+what the arm `signals` costs, without recent activity and with as much of it as counts.
 
     python -m benchmarks.rankers --cases 500
 
@@ -11,6 +12,7 @@ from __future__ import annotations
 import argparse
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -24,9 +26,11 @@ from configs import Settings, load_settings
 from configs.errors import ConfigError
 from configs.home import write_json
 from configs.provenance import provenance
+from features.activity import Action, RecentActivity
 from features.context import Context
 from features.definitions import assemble
 from features.history import ingest_record, load_history
+from features.signals import signals
 from features.store import open_store
 from features.windows import cut_windows
 from training.candidates import generate
@@ -37,7 +41,8 @@ from training.protocol import make_cases
 from training.recommender import Recommender
 
 FLOOR = "floor: features × one column"
-STEPS = ("candidates", "features", "trees", "network", "whole request")
+SCORING, BROWSED = "signals of candidates", "arm signals, much activity"
+STEPS = ("candidates", "features", "trees", "network", "whole request", SCORING, "arm signals", BROWSED)
 
 
 def main() -> None:
@@ -72,6 +77,10 @@ def measure(settings: Settings, cases: int) -> dict[str, float]:
         timed(spent["trees"], predict, features)
         timed(spent["network"], package.neural.score, features)
         timed(spent["whole request"], recommender.rank, fresh(), settings.evaluation.k)
+        timed(spent[SCORING], signals, fresh(), candidates, package.ranking.weights)
+        timed(spent["arm signals"], recommender.rank, fresh(), settings.evaluation.k, "signals")
+        browsed = replace(fresh(), activity=_much_activity(package, context.now))
+        timed(spent[BROWSED], recommender.rank, browsed, settings.evaluation.k, "signals")
     found = {name: 1e6 * float(np.median(times)) for name, times in spent.items()}
     report = provenance("python -m benchmarks.rankers", ingest_record(settings.work.data)["fingerprint"])
     report |= {"model_version": package.version, "requests": len(spent[FLOOR])}
@@ -96,6 +105,14 @@ def timed(times: list[float], work: Callable[..., Any], *given: Any) -> Any:
     result = work(*given)
     times.append(time.perf_counter() - started)
     return result
+
+
+def _much_activity(package: ModelPackage, now: float) -> RecentActivity:
+    """Return views of the most popular products, which have the most partners, one a second; as many as count."""
+    most, ids = package.ranking.weights.most_actions, package.products.ids
+    popular = package.matrix.by_popularity[:most].tolist()
+    views: list[Action] = [(ids[row], now - second, "view") for second, row in enumerate(popular)]
+    return RecentActivity.of(views, package.matrix.row_of, most)
 
 
 def _requests(settings: Settings, package: ModelPackage, limit: int) -> list[Callable[[], Context]]:

@@ -9,9 +9,8 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 from datetime import date
-from functools import cached_property
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_serializer, model_validator
@@ -108,6 +107,9 @@ class CandidateSettings(Section):
     popular: int = Field(ge=0, description="from recently popular products")
     neural: int = Field(ge=0, description="nearest to cart and shopper by the encoder")
     unsold: int = Field(ge=0, description="the same among products that nobody has bought yet")
+    session: int = Field(
+        ge=0, description="products that the session looked at or changed its mind on, and their partners"
+    )
 
 
 class TrainingSettings(Section):
@@ -176,8 +178,39 @@ class StudentSettings(NetworkSettings):
     )
 
 
+Weight = Annotated[float, Field(ge=0, le=1000)]
+
+
+class SignalSettings(Section):
+    """The arm `signals`, which needs no model: what each signal is worth. `features/signals.py` has the formula."""
+
+    activity: Weight = Field(description="most that the session's recent activity adds to a score")
+    history: Weight = Field(description="most that the shopper's past purchases add")
+    context: Weight = Field(description="most that cart, popularity and price add")
+    half_life_minutes: float = Field(gt=0, le=1e6, description="decay of recent activity")
+    most_actions: int = Field(ge=1, description="newest views and cart changes of a session that count")
+    view: Weight = Field(description="worth of a view or click")
+    add: Weight = Field(description="worth of putting a product into the cart")
+    remove: Weight = Field(description="worth of taking it out again, instead of what putting it in was worth")
+    product: Weight = Field(description="share of an action's worth that goes to the product itself")
+    partner: Weight = Field(description="the same for what it is bought with, times their cosine")
+    category: Weight = Field(description="the same for products of its leaf category")
+    brand: Weight = Field(description="the same for products of its brand")
+    cart: Weight = Field(description="part of the context: bought together with the cart; parts are relative")
+    popularity: Weight = Field(description="part of the context: sells lately")
+    price: Weight = Field(
+        description="part of the context: costs what the shopper usually pays, else what the cart does"
+    )
+
+    @model_validator(mode="after")
+    def _context_has_a_part(self) -> SignalSettings:
+        if self.cart + self.popularity + self.price == 0:
+            raise ValueError("cart, popularity and price are all 0: give one of them a part in the context")
+        return self
+
+
 class RankingSettings(Section):
-    """How the models' scores become a list."""
+    """How scores become a list."""
 
     head: Literal["blend", "gbm", "neural", "student", "student_int8"] = Field(
         description="whose scores the arms model and value rank by: both rankers blended, one of them alone, or the "
@@ -186,6 +219,11 @@ class RankingSettings(Section):
     discovery: float = Field(
         ge=0, description="log-odds added to products new to the shopper: more discoveries for a few repeats less"
     )
+    signals: Weight = Field(
+        description="log-odds that recent activity adds at most to the arm model, for shops whose data hold no "
+        "sessions to learn from; 0: the model takes no notice of it"
+    )
+    weights: SignalSettings
 
 
 class EvaluationSettings(Section):
@@ -341,7 +379,7 @@ class Settings(BaseSettings):
         """Explicit arguments win over the environment, which wins over `default.yaml`."""
         return init_settings, env_settings, YamlConfigSettingsSource(settings_cls)
 
-    @cached_property
+    @property
     def work(self) -> WorkFolder:
         """Paths of the work folder, absolute."""
         return WorkFolder(self.home.resolve())

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from configs.settings import FeatureSettings
+from features.activity import NOTHING, RecentActivity
 from features.cooccurrence import Cooccurrence, Neighbours
 from features.encoder import Encoder, Floats, age_in_days, newest_purchases
 from features.history import Catalogue
@@ -66,6 +67,20 @@ class ProductMatrix:
     def by_popularity(self) -> NDArray[np.int32]:
         """int32[products], rows by decayed popularity, highest first."""
         return np.argsort(-self.stats.popularity, kind="stable").astype(np.int32)
+
+    @cached_property
+    def popularity_lately(self) -> NDArray[np.float32]:
+        """float32[products] in [0, 1], orders of anybody, decayed fast, on a log scale; 1 is what sells most."""
+        features = self.features
+        # The trend is the ratio of two rates per day: this undoes it.
+        fast = (
+            self.stats.popularity
+            * self.stats.trend
+            * (features.trend_half_life_days / features.popularity_half_life_days)
+        )
+        scale = np.log1p(np.nan_to_num(fast))
+        share: NDArray[np.float32] = (scale / max(float(scale.max(initial=0.0)), 1e-9)).astype(np.float32)
+        return share
 
     @cached_property
     def category_popularity(self) -> NDArray[np.float32]:
@@ -131,12 +146,14 @@ class Context:
     Attributes:
         products: the model's product side. shopper: state from completed orders.
         cart: int32, ascending distinct product rows. now: unix seconds to rank for.
+        activity: what the session did lately; nothing where there is no session, as in batch and in training.
     """
 
     products: ProductMatrix
     shopper: ShopperState
     cart: NDArray[np.int32]
     now: float
+    activity: RecentActivity = NOTHING
 
     @cached_property
     def cosine(self) -> Links:

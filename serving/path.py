@@ -10,10 +10,11 @@ from dataclasses import dataclass
 import structlog
 
 from configs.settings import ServingSettings
+from features.activity import Action
 from features.shopper import ShopperState
 from serving.clock import Clock
 from serving.schema import Fallback, Item, RecommendationAnswer, RecommendationRequest
-from serving.state import StateReader
+from serving.state import Known, StateReader
 from training.recommender import ARMS, FALLBACKS, Recommendation, Recommender
 
 log = structlog.get_logger()
@@ -46,7 +47,7 @@ class Engine:
         now = self.clock() if request.at is None else request.at.timestamp()
         known = await self.state.read(request.session_id, request.shopper_id, now)
         cart = cart_of(request, list(known.session.cart) if known.session else [])
-        ranked, arm, failed = self._rank(cart, known.shopper, now, request)
+        ranked, arm, failed = self._rank(cart, known, now, request)
         trouble = "; ".join(reason for reason in (known.missing, failed) if reason)
         return RecommendationAnswer(
             request_id=uuid.uuid4().hex,
@@ -58,18 +59,20 @@ class Engine:
 
     def warm(self) -> None:
         """Rank once with every arm, so that no request pays for first-time work."""
-        cart = self.recommender.package.products.ids[:3]
+        ids, now = self.recommender.package.products.ids, self.clock()
+        seen: list[Action] = [(product, now, "view") for product in ids[3:4]]
         for arm in ARMS:
-            self.recommender.recommend(cart, ShopperState.empty(), self.clock(), 5, arm)
+            self.recommender.recommend(ids[:3], ShopperState.empty(), now, 5, arm, activity=seen)
 
     def _rank(
-        self, cart: Sequence[str], shopper: ShopperState, now: float, request: RecommendationRequest
+        self, cart: Sequence[str], known: Known, now: float, request: RecommendationRequest
     ) -> tuple[list[Recommendation], str, str | None]:
         """Return (recommendations, the arm that made them, why it is not the one asked for)."""
         failed = None
         for arm in dict.fromkeys((request.arm, *FALLBACKS)):
             try:
-                return self.recommender.recommend(cart, shopper, now, request.k, arm), arm, failed
+                found = self.recommender.recommend(cart, known.shopper, now, request.k, arm, activity=known.activity)
+                return found, arm, failed
             except Exception as error:  # whatever breaks in one arm, the next one answers; the log keeps the cause
                 log.exception("arm failed", arm=arm)
                 failed = f"{request.arm} failed ({type(error).__name__})"

@@ -13,8 +13,9 @@ from redis.exceptions import RedisError
 
 from configs import Settings
 from configs.errors import PartError
-from events.session import SessionState, decode_session, session_key
+from events.session import SessionState, decode_record, recent_of, session_key, state_of
 from events.shopper import ask, decode_person, read_person
+from features.activity import Action
 from features.context import ProductMatrix
 from features.live_orders import with_live_orders
 from features.online import ShopperReader
@@ -26,11 +27,12 @@ log = structlog.get_logger()
 
 @dataclass(frozen=True, slots=True)
 class Known:
-    """What could be read for a request; `missing` says what could not, and why."""
+    """What could be read for a request; `missing` says what could not, and why. `activity` is the session's."""
 
     session: SessionState | None
     shopper: ShopperState
     missing: str | None = None
+    activity: Sequence[Action] = ()
 
 
 class StateReader:
@@ -85,14 +87,19 @@ class StateReader:
                 self._queue(pipe, shopper_id)
 
         values = await ask(self._redis, queue)
-        session = None if session_id is None else decode_session(values[0], session_id)
+        session, activity = None, []
+        if session_id is not None:
+            record = decode_record(values[0])
+            session, activity = state_of(record, session_id), recent_of(record)
         if shopper_id is not None:
-            return Known(session, await self._shopper(shopper_id, values[-2], values[-1], now))
-        if session is None or session.shopper_id is None:
-            return Known(session, ShopperState.empty())
-        told = session.shopper_id
-        values = await ask(self._redis, lambda pipe: self._queue(pipe, told))
-        return Known(session, await self._shopper(told, values[0], values[1], now))
+            shopper = await self._shopper(shopper_id, values[-2], values[-1], now)
+        elif session is None or session.shopper_id is None:
+            shopper = ShopperState.empty()
+        else:
+            told = session.shopper_id
+            values = await ask(self._redis, lambda pipe: self._queue(pipe, told))
+            shopper = await self._shopper(told, values[0], values[1], now)
+        return Known(session, shopper, activity=activity)
 
     def _queue(self, pipe: Any, shopper_id: str) -> None:
         read_person(pipe, shopper_id)

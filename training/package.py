@@ -32,7 +32,7 @@ from features.products import ProductStats
 from training.blend import Blend
 from training.neural.network import NeuralRanker
 
-FORMAT = 6
+FORMAT = 7
 MANIFEST, PRODUCTS, RANKER, NEURAL, ENCODER = "manifest.json", "products.parquet", "ranker.txt", "neural_", "encoder_"
 STUDENTS = ("student", "student_int8")
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import partial
@@ -10,8 +11,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from configs.errors import ConfigError
+from features.activity import Action, RecentActivity
 from features.context import Context
 from features.shopper import ShopperState
+from features.signals import activity_term, signals
 from features.top import top_rows
 from training.baselines.base import Ranked, by_popularity
 from training.baselines.frequently_bought_together import by_confidence
@@ -26,9 +29,13 @@ FALLBACKS = ("frequently_bought_together", "popularity")
 SCORES = ("gbm", "neural", "student", "student_int8")
 """Arms that rank by one model's raw score, whichever head the package's settings chose."""
 
-ARMS = ("model", "value", *SCORES, *FALLBACKS)
+ARMS = ("model", "value", *SCORES, "signals", *FALLBACKS)
 """Names of the ways to rank: by the head that the settings chose, for the most conversions ("model") or for the most
-expected value, probability × what selling one earns ("value"); by each model alone; and the fallbacks."""
+expected value, probability × what selling one earns ("value"); by each model alone; by weighted signals of activity,
+history and context, without a model; and the fallbacks."""
+
+CLEARLY = math.log(2)
+"""Log-odds from recent activity that are worth telling the shopper: it doubled the odds."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,19 +53,24 @@ class Recommender:
     def __init__(self, package: ModelPackage) -> None:
         self.package = package
         self._ranker = Ranker(package)
+        self._found: tuple[Context, bool, NDArray[np.int32]] | None = None
         self._last: tuple[Context, Scored] | None = None
         self._arms: dict[str, Callable[[Context, int], Ranked]] = {
             "model": self._by_probability,
             "value": self._by_value,
             **{name: partial(self._by_score, name) for name in SCORES},
+            "signals": self._by_signals,
             "frequently_bought_together": by_confidence,
             "popularity": by_popularity,
         }
 
-    def context(self, cart: Iterable[str], shopper: ShopperState, now: float) -> Context:
-        """Return the request in the package's product rows; unknown cart products are left out."""
-        matrix = self.package.matrix
-        return Context(matrix, shopper, matrix.rows(cart), now)
+    def context(
+        self, cart: Iterable[str], shopper: ShopperState, now: float, activity: Iterable[Action] = ()
+    ) -> Context:
+        """Return the request in the package's product rows; unknown products of cart and activity are left out."""
+        matrix, most = self.package.matrix, self.package.ranking.weights.most_actions
+        recent = RecentActivity.of(activity, matrix.row_of, most)
+        return Context(matrix, shopper, matrix.rows(cart), now, recent)
 
     def rank(self, context: Context, k: int, arm: str = "model") -> Ranked:
         """Return the best k product rows and their scores.
@@ -71,7 +83,14 @@ class Recommender:
         return self._arms[arm](context, k)
 
     def recommend(
-        self, cart: Iterable[str], shopper: ShopperState, now: float, k: int = 10, arm: str = "model"
+        self,
+        cart: Iterable[str],
+        shopper: ShopperState,
+        now: float,
+        k: int = 10,
+        arm: str = "model",
+        *,
+        activity: Iterable[Action] = (),
     ) -> list[Recommendation]:
         """Return the best k products for a live cart, best first.
 
@@ -81,16 +100,20 @@ class Recommender:
             now: unix seconds to rank for.
             k: most items returned; never one of the cart's, never one out of stock.
             arm: one of `ARMS`.
+            activity: what the session did lately, any order. The arm `signals` looks at it, and the arm `model` if the
+                setting `ranking.signals` is above 0; to the others it makes no difference.
 
         Raises:
             ConfigError: there is no such arm.
         """
-        context = self.context(cart, shopper, now)
+        context = self.context(cart, shopper, now, activity if self._browses(arm) else ())
         rows, scores = self.rank(context, k, arm)
-        ids = self.package.products.ids
+        ids, personal = self.package.products.ids, arm not in FALLBACKS
         return [
-            Recommendation(ids[row], float(score), reason_for(context, int(row), personal=arm not in FALLBACKS))
-            for row, score in zip(rows.tolist(), scores.tolist(), strict=True)
+            Recommendation(ids[row], score, reason_for(context, row, personal=personal, browsed=browsed))
+            for row, score, browsed in zip(
+                rows.tolist(), scores.tolist(), self._browsed(context, rows, arm).tolist(), strict=True
+            )
         ]
 
     def probability(self, context: Context, rows: NDArray[np.int32]) -> NDArray[np.float64]:
@@ -101,8 +124,11 @@ class Recommender:
         return found
 
     def _by_probability(self, context: Context, k: int) -> Ranked:
-        scored = self._scored(context)
-        return _best(scored.rows, scored.logit + self.package.ranking.discovery * scored.new, k)
+        scored, ranking = self._scored(context), self.package.ranking
+        score = scored.logit + ranking.discovery * scored.new
+        if ranking.signals:
+            score = score + ranking.signals * activity_term(context, scored.rows, ranking.weights)
+        return _best(scored.rows, score, k)
 
     def _by_score(self, name: str, context: Context, k: int) -> Ranked:
         scored = self._scored(context)
@@ -112,12 +138,37 @@ class Recommender:
         scored = self._scored(context)
         return _best(scored.rows, scored.probability * self.package.matrix.worth[scored.rows], k)
 
+    def _by_signals(self, context: Context, k: int) -> Ranked:
+        rows, weights = self._candidates(context, browsing=True), self.package.ranking.weights
+        return _best(rows, signals(context, rows, weights).score(weights), k)
+
+    def _browses(self, arm: str) -> bool:
+        """Return whether the arm looks at recent activity."""
+        return arm == "signals" or (arm == "model" and self.package.ranking.signals > 0)
+
+    def _browsed(self, context: Context, rows: NDArray[np.int32], arm: str) -> NDArray[np.bool_]:
+        """Return bool[rows], whether recent activity is what the arm ranks each product for, above all."""
+        ranking = self.package.ranking
+        if not context.activity.rows.size:
+            return np.zeros(rows.size, dtype=bool)
+        if arm == "signals":
+            return signals(context, rows, ranking.weights).led_by_activity(ranking.weights)
+        clear: NDArray[np.bool_] = ranking.signals * activity_term(context, rows, ranking.weights) >= CLEARLY
+        return clear
+
     def _scored(self, context: Context) -> Scored:
         """Return the candidates and their scores; several arms asked about the same request share the work."""
         if self._last is None or self._last[0] is not context:
-            candidates = generate(context, self.package.candidates)
+            candidates = self._candidates(context, browsing=self.package.ranking.signals > 0)
             self._last = context, self._ranker.score(context, candidates)
         return self._last[1]
+
+    def _candidates(self, context: Context, *, browsing: bool) -> NDArray[np.int32]:
+        """Return the candidates, shared likewise; `browsing`: with those from recent activity, if there is any."""
+        browsing = browsing and context.activity.rows.size > 0
+        if self._found is None or self._found[0] is not context or self._found[1] != browsing:
+            self._found = context, browsing, generate(context, self.package.candidates, browsing=browsing)
+        return self._found[2]
 
 
 def _best(rows: NDArray[np.int32], scores: NDArray[np.float64], k: int) -> Ranked:

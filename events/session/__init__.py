@@ -5,7 +5,7 @@ session's recent events. Called by the consumer (writes) and by `serving` (reads
 """
 
 from events.session.record import Limits, SessionRecord
-from events.session.state import Activity, SessionState, activity_of, dwell_of, state_of
+from events.session.state import Activity, SessionState, activity_of, dwell_of, recent_of, state_of
 from events.session.store import decode_record, decode_session, encode_record, session_key
 
 __all__ = [
@@ -18,6 +18,7 @@ __all__ = [
     "decode_session",
     "dwell_of",
     "encode_record",
+    "recent_of",
     "session_key",
     "state_of",
 ]

@@ -14,6 +14,10 @@ NOTHING = 1e-9
 """Quantities up to here are none: 0.1 + 0.2 − 0.3 kg leaves 6e-17 kg."""
 
 
+What = Literal["view", "add", "remove"]
+"""What happens to a product in a session."""
+
+
 class Activity(msgspec.Struct, frozen=True):
     """Something that happened to a product, oldest first in lists of them.
 
@@ -23,7 +27,7 @@ class Activity(msgspec.Struct, frozen=True):
     """
 
     at: float
-    what: Literal["view", "add", "remove"]
+    what: What
     product_id: str
     quantity: float = 1.0
     seconds: float | None = None
@@ -107,6 +111,21 @@ def activity_of(record: SessionRecord, longest_stay: float) -> list[Activity]:
         for change in record.changes
     ]
     return sorted(found, key=lambda item: item.at)
+
+
+def recent_of(record: SessionRecord) -> list[tuple[str, float, What]]:
+    """Return (product id, unix seconds, what) of the views and of each product's newest cart change, in any order.
+
+    What lies before the session's newest order is over with it. Of a product put in and taken out again only the
+    latter is told: the shopper has changed their mind.
+    """
+    since = record.orders[-1].at if record.orders else 0.0
+    found: list[tuple[str, float, What]] = [
+        (view.product_id, view.at, "view") for view in record.views if view.at > since
+    ]
+    changed = {change.product_id: change for change in record.changes if change.at > since}  # the newest comes last
+    found += [(name, change.at, "add" if change.quantity >= 0 else "remove") for name, change in changed.items()]
+    return found
 
 
 def dwell_of(record: SessionRecord, longest_stay: float) -> dict[str, float]:

@@ -59,7 +59,8 @@ def test_order_and_duplicates_of_a_cart_do_not_matter(
 
 def test_an_unknown_arm_names_the_known_ones(recommender: Recommender) -> None:
     with pytest.raises(
-        ConfigError, match="model, value, gbm, neural, student, student_int8, frequently_bought_together, popularity"
+        ConfigError,
+        match="model, value, gbm, neural, student, student_int8, signals, frequently_bought_together, popularity",
     ):
         recommender.recommend([], ShopperState.empty(), 0.0, 5, "magic")
 

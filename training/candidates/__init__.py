@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from configs.settings import CandidateSettings
 from features.context import Context
-from training.candidates import cooccurrence, history, neural, popular, unsold
+from training.candidates import cooccurrence, history, neural, popular, session, unsold
 
 GENERATORS = {
     "cooccurrence": cooccurrence.generate,
@@ -20,12 +20,19 @@ GENERATORS = {
     "neural": neural.generate,
     "unsold": unsold.generate,
 }
-"""Name, as in the settings' `candidates` section → generator."""
+"""Name, as in the settings' `candidates` section → generator. These are what the models learn from and rank."""
 
 
-def generate(context: Context, limits: CandidateSettings) -> NDArray[np.int32]:
-    """Return the union of all generators' candidates, ascending distinct product rows."""
+def generate(context: Context, limits: CandidateSettings, *, browsing: bool = False) -> NDArray[np.int32]:
+    """Return the union of all generators' candidates, ascending distinct product rows.
+
+    Args:
+        context: the request. limits: how many each generator may contribute.
+        browsing: whether what the session did lately brings candidates too, for arms that score it.
+    """
     found = [make(context, getattr(limits, name)) for name, make in GENERATORS.items()]
+    if browsing:
+        found.append(session.generate(context, limits.session))
     rows = np.unique(np.concatenate(found))
     return rows[eligible(context, rows)]
 

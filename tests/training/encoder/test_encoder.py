@@ -19,7 +19,7 @@ from features.history import History
 from features.shopper import ShopperState
 from tests.features.histories import DAY, SETTINGS, START, Bought, history, orders
 from tests.features.test_no_leakage import matrix_at, rewritten_future, state_before
-from training.candidates import GENERATORS, generate
+from training.candidates import generate
 from training.encoder.draws import Purchases
 from training.encoder.fit import EncoderFit, _batch, _Sampler
 from training.encoder.network import EncoderNetwork
@@ -39,7 +39,7 @@ def with_encoder(past: History, encoder: Encoder, moment: int = LATE) -> Product
 
 
 def only(**limits: int) -> CandidateSettings:
-    return CandidateSettings(**(dict.fromkeys(GENERATORS, 0) | limits))
+    return CandidateSettings(**(dict.fromkeys(CandidateSettings.model_fields, 0) | limits))
 
 
 def pairs_of_products(days: int = 120) -> list[Bought]:
