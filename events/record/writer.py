@@ -1,7 +1,8 @@
 """The writer of the record: a consumer group of its own, from events to SQL and Parquet.
 
 An event is acknowledged once the database has committed it, with the tail of the event log in the same transaction;
-it leaves that tail only for a file that is durable. Delivered again, it changes nothing.
+it leaves that tail only for a file that is durable. Delivered again, it changes nothing; events of somebody who was
+erased since are acknowledged and written nowhere.
 """
 
 from __future__ import annotations
@@ -25,9 +26,10 @@ from configs.logs import configure_logs
 from events.brokers import Broker, Delivery, connect
 from events.contract import Event
 from events.record.beat import RECORDER_BEAT
-from events.record.database import migrate, open_database, store
+from events.record.database import migrate, open_database
 from events.record.log import compact, flush, is_due, log_folder
-from events.record.rows import families_of
+from events.record.writing import record_events, suppress
+from events.suppression import suppressed_until
 
 WAIT_MS = 500
 BEAT_SECONDS = 1.0
@@ -80,7 +82,7 @@ async def write(settings: Settings, broker: Broker, stop: asyncio.Event) -> None
 
 
 class Writer:
-    """One writer process's work, step by step. `stored` counts deliveries that were written."""
+    """One writer process's work, step by step. `stored` counts deliveries that were written or are to be forgotten."""
 
     def __init__(self, settings: Settings, broker: Broker, engine: Engine) -> None:
         self._settings, self._broker, self._engine = settings, broker, engine
@@ -93,7 +95,7 @@ class Writer:
     async def step(self) -> None:
         """Take one batch, write it, acknowledge it; now and then move the log's tail to a file, and compact."""
         if not self._ready:
-            await asyncio.to_thread(migrate, self._engine)
+            await asyncio.to_thread(self._prepare)
             self._ready = True
             log.info("recording", database=self._engine.url.render_as_string(hide_password=True))
         deliveries = await self._broker.read(self._name, limit=self._settings.record.batch, wait_ms=WAIT_MS)
@@ -125,10 +127,15 @@ class Writer:
             await self._broker.acknowledge([item])
             self.stored += 1
 
-    def _write(self, events: Sequence[Event]) -> None:
-        families = families_of(events, time.time())
+    def _prepare(self) -> None:
+        """Bring the tables up to date, and tell them who was erased while there were none."""
+        migrate(self._engine)
         with self._engine.begin() as connection:
-            store(connection, families)
+            suppress(connection, suppressed_until(self._settings.work.suppressed))
+
+    def _write(self, events: Sequence[Event]) -> None:
+        with self._engine.begin() as connection:
+            record_events(connection, events, time.time())
 
     def _keep_house(self, now: float) -> None:
         if is_due(self._engine, self._settings, now):

@@ -90,7 +90,7 @@ def test_everything_delivered_is_written_and_acknowledged(record: Record) -> Non
 
 def test_nothing_is_acknowledged_that_is_not_committed(record: Record, monkeypatch: pytest.MonkeyPatch) -> None:
     broker = MemoryBroker([order(f"o{number}", message=f"m{number}") for number in range(10)])
-    real, failures = writer.store, iter([True, True, False])
+    real, failures = writer.record_events, iter([True, True, False])
 
     def failing(*arguments: object) -> None:
         real(*arguments)  # type: ignore[arg-type] # passed on as they came
@@ -106,7 +106,7 @@ def test_nothing_is_acknowledged_that_is_not_committed(record: Record, monkeypat
         stop.set()
         await task
 
-    monkeypatch.setattr(writer, "store", failing)
+    monkeypatch.setattr(writer, "record_events", failing)
     asyncio.run(until_done())
     assert len(record.rows(tables.orders)) == 10
 
