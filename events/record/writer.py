@@ -21,18 +21,17 @@ from sqlalchemy.exc import DataError, IntegrityError, SQLAlchemyError
 
 from configs import Settings
 from configs.errors import PartError, TillwiseError
-from configs.home import write_json
+from configs.home import read_json, write_json
 from configs.logs import configure_logs
 from events.brokers import Broker, Delivery, connect
 from events.contract import Event
-from events.record.beat import RECORDER_BEAT
+from events.record.beat import BEAT_SECONDS, RECORDER_BEAT
 from events.record.database import migrate, open_database
 from events.record.log import compact, flush, is_due, log_folder
 from events.record.writing import record_events, suppress
 from events.suppression import suppressed_until
 
 WAIT_MS = 500
-BEAT_SECONDS = 1.0
 RETRY_SECONDS = (0.1, 0.2, 0.5, 1.0, 2.0)
 AWAY = (PartError, RedisError, SQLAlchemyError, OSError)
 """What passes: the broker, the database or the disk does not answer now."""
@@ -77,6 +76,7 @@ async def write(settings: Settings, broker: Broker, stop: asyncio.Event) -> None
                 failures += 1
                 await _sleep(stop, pause)
     finally:
+        writer.leave()
         engine.dispose()
         log.info("stopped", stored=writer.stored)
 
@@ -105,6 +105,13 @@ class Writer:
         if now >= self._next_beat:
             await asyncio.to_thread(self._keep_house, now)
             self._next_beat = now + BEAT_SECONDS
+
+    def leave(self) -> None:
+        """Take the heartbeat back: a writer that ended is not one that hangs."""
+        path = self._settings.work.run / RECORDER_BEAT
+        beat = read_json(path)
+        if beat is not None and beat["name"] == self._name:
+            path.unlink(missing_ok=True)
 
     async def _store(self, deliveries: Sequence[Delivery]) -> None:
         try:

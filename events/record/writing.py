@@ -50,7 +50,8 @@ def without_suppressed(connection: Connection, events: Sequence[Event]) -> list[
     for start in range(0, len(digests), KEYS_AT_A_TIME):
         chosen = select(suppressed).where(suppressed.c.digest.in_(digests[start : start + KEYS_AT_A_TIME]))
         until |= {row.digest: row.at for row in connection.execute(chosen)}
-    return [event for event in events if not is_suppressed(ids_of(event), event.received_at or event.occurred_at, until)]
+    told = ((event, event.received_at or event.occurred_at) for event in events)
+    return [event for event, at in told if not is_suppressed(ids_of(event), at, until)]
 
 
 def suppress(connection: Connection, until: Mapping[str, float]) -> None:

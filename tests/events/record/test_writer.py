@@ -22,7 +22,7 @@ from events.brokers import connect
 from events.brokers.base import Lag
 from events.contract import Event, Line
 from events.record import tables, writer
-from events.record.database import open_database
+from events.record.database import migrate, open_database
 from events.record.log import log_folder, read_log
 from events.record.writer import write
 from tests.events.builders import NOW
@@ -177,9 +177,10 @@ def test_a_killed_writer_has_acknowledged_nothing_that_is_not_stored(redis_url: 
     asyncio.run(_published(settings, events))
     engine = open_database(settings, write=True)
 
+    migrate(engine)
+
     def stored() -> list[str]:
-        ready = (tmp_path / "run" / "recorder.json").exists()  # written after the migrations
-        return read_log(engine, log_folder(settings))["message_id"].to_pylist() if ready else []
+        return read_log(engine, log_folder(settings))["message_id"].to_pylist()
 
     with WriterProcess(settings) as child:
         wait_until(lambda: len(stored()) > 0)
