@@ -56,7 +56,7 @@ def of_others(number: int) -> list[Event]:
     at = NOW + number * DAY
     return [
         order(f"berta-{number}", at=at, message=f"b1-{number}", shopper_id="berta", anonymous_id="anna"),
-        seen("Product Clicked", Line("anna-account"), at=at, message=f"b2-{number}", shopper_id="anna-account-2"),
+        seen("Product Clicked", Line("anna"), at=at, message=f"b2-{number}", shopper_id="anna-account-2"),
         _received(identify("c", "berta", at=at, message=f"b3-{number}"), "s1"),
     ]
 
@@ -78,14 +78,8 @@ def content_of(record: Record) -> bytes:
 
 def assert_free_of_her(record: Record) -> None:
     kept = content_of(record).replace(b"anna-account-2", b"")
-    # "anna-account" is also the name of a product that others looked at.
-    kept = kept.replace(b"'product_id': 'anna-account'", b"").replace(b"'anna-account', 'quantity'", b"")
-    if record.engine.dialect.name == "sqlite":
-        assert b"anna-cookie" not in kept
-        assert b"anna-visit" not in kept
-        assert b"anna-before" not in kept
-    for row in record.log().to_pylist():
-        assert not {row["session_id"], row["shopper_id"], row["anonymous_id"], row["previous_id"]} & set(PERSON)
+    for an_id in PERSON:
+        assert an_id.encode() not in kept
 
 
 def test_no_row_and_no_file_holds_the_person_and_everybody_else_is_untouched(record: Record) -> None:
