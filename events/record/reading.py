@@ -36,7 +36,7 @@ def read_orders(settings: Settings) -> tuple[list[Sequence[Any]], list[Sequence[
             return [], []
         found = connection.execute(select(*(orders.c[name] for name in ORDER_COLUMNS)).order_by(orders.c.order_id))
         rows = [row._asdict() for row in found]
-        users = _users_of(connection, {row["anonymous_id"] for row in rows if row["shopper_id"] is None} - {None})
+        users = _users_of_anonymous(connection)
         for row in rows:
             row["shopper_id"] = row["shopper_id"] or users.get(row["anonymous_id"])
         lines = connection.execute(
@@ -55,9 +55,8 @@ def orders_digest(settings: Settings) -> str:
     with _opened(settings) as connection:
         if connection is not None:
             named = select(orders.c.order_id, orders.c.mark, orders.c.shopper_id, orders.c.anonymous_id)
-            rows = connection.execute(named.order_by(orders.c.order_id)).all()
-            users = _users_of(connection, {row.anonymous_id for row in rows if row.shopper_id is None} - {None})
-            for row in rows:
+            users = _users_of_anonymous(connection)
+            for row in connection.execute(named.order_by(orders.c.order_id)):
                 user = "" if row.shopper_id is not None else users.get(row.anonymous_id, "")
                 digest.update(f"{row.order_id}\n{row.mark}\n{user}\n".encode())
     return digest.hexdigest()
@@ -94,10 +93,12 @@ def ids_of_person(settings: Settings, ids: Iterable[str]) -> set[str]:
     return start.union(*(reached(an_id, kept.__getitem__) for an_id in start))
 
 
-def _users_of(connection: Connection, anonymous: set[str]) -> dict[str, str]:
-    """Return whose each anonymous id is, for those that somebody is known for."""
-    if not anonymous or not inspect(connection).has_table(links.name):
+def _users_of_anonymous(connection: Connection) -> dict[str, str]:
+    """Return whose each anonymous id with orders is, for those that somebody is known for."""
+    if not inspect(connection).has_table(links.name):
         return {}
+    nobody = orders.c.shopper_id.is_(None) & orders.c.anonymous_id.is_not(None)
+    anonymous = connection.execute(select(orders.c.anonymous_id).distinct().where(nobody)).scalars().all()
     kept = _links_around(connection, anonymous)
     users = {an_id: users_of(reached(an_id, kept.__getitem__)) for an_id in anonymous}
     return {an_id: min(found) for an_id, found in users.items() if found}
