@@ -257,6 +257,15 @@ class ServingSettings(Section):
     operator_keys: tuple[str, ...] = Field(
         description="bearer tokens of people who may read and erase profiles; none: those routes do not exist"
     )
+    page_write_key: SecretStr | None = Field(
+        description="write key that the demo checkout page is handed, for all who open it to see: one of "
+        "events.write_keys made for it alone; null: it gets none, and where keys are asked for its events are lost"
+    )
+
+    @field_serializer("page_write_key", when_used="json")
+    def _revealed(self, key: SecretStr | None) -> str | None:
+        """Settings as JSON are handed to processes of ours, which need the key."""
+        return None if key is None else key.get_secret_value()
 
 
 class EventSettings(Section):

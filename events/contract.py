@@ -95,6 +95,11 @@ _encoder = msgspec.msgpack.Encoder()
 _decoder = msgspec.msgpack.Decoder(Event)
 
 
+def ids_of(event: Event) -> tuple[str | None, ...]:
+    """Return every id that an event names a person or a session by."""
+    return event.session_id, event.shopper_id, event.anonymous_id, event.previous_id
+
+
 def encode(event: Event) -> bytes:
     """Return the event as MessagePack."""
     return _encoder.encode(event)

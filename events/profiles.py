@@ -16,7 +16,7 @@ import redis.asyncio as redis
 
 from configs.errors import PartError
 from configs.settings import EventSettings
-from events.contract import Event
+from events.contract import Event, ids_of
 from events.session.record import Limits, SessionRecord
 from events.session.store import decode_record, encode_record, session_key
 from events.shopper.identity import MOST_LINKS, Link, links_of
@@ -170,8 +170,3 @@ def _packed(links: Sequence[Link]) -> bytes:
     for link in links:
         told[link.owner, link.other] = max(link.at, told.get((link.owner, link.other), link.at))
     return msgspec.msgpack.encode([(owner, other, at) for (owner, other), at in told.items()])
-
-
-def ids_of(event: Event) -> tuple[str | None, ...]:
-    """Return every id that an event names a person or a session by."""
-    return event.session_id, event.shopper_id, event.anonymous_id, event.previous_id

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -11,10 +10,8 @@ import msgspec
 from redis.exceptions import ResponseError
 
 from configs.settings import EventSettings
-from events.brokers.letters import read_letter
-from events.contract import decode
 from events.erasure import Part
-from events.profiles import ids_of
+from events.mentions import Mentions
 from events.session.store import SESSIONS, decode_session, session_key
 from events.shopper.identity import ANONYMOUS, PREVIOUS, USER
 from events.shopper.store import LINKS, links_key, shopper_key
@@ -23,8 +20,6 @@ from events.suppression import copy_suppressed
 PAGE = 500
 MOST_REWRITTEN = 50_000
 """A stream longer than this is not rewritten at once: Redis would answer nobody meanwhile."""
-SURE = 8
-"""Characters from which on an id is not found in something else by chance."""
 
 _REWRITE = """
 if redis.replicate_commands then redis.replicate_commands() end
@@ -109,9 +104,9 @@ class StreamEraser:
     async def erase(self, ids: Sequence[str], at: float) -> Part:
         """See `Eraser.erase`."""
         removed, left = {"events": 0, "dead letters": 0}, None
-        wanted, words = set(ids), _words(ids)
+        mentions = Mentions(ids)
         async for key in self._redis.scan_iter(match=f"{self._stream}*", count=PAGE, _type="stream"):
-            found = [token async for token, fields in self._entries(key) if _tells_of(fields, wanted, words)]
+            found = [token async for token, fields in self._entries(key) if mentions.are_in(*fields.values())]
             if found:
                 removed["dead letters" if key.endswith((b":dead", b":rejected")) else "events"] += len(found)
                 left = await self._drop(key, found) or left
@@ -158,7 +153,10 @@ class TrainingEraser:
     async def erase(self, ids: Sequence[str], at: float) -> Part:
         """See `Eraser.erase`."""
         await copy_suppressed(self._redis, self._file)
-        left = "Models that are trained already are not changed; the next training leaves the person out."
+        left = (
+            "Tables, features and models that are built already still rest on the person's orders; ingest, which the "
+            "next `tillwise run` begins with, leaves the person out of all of them."
+        )
         return Part("work folder: suppression list", {"ids listed": len(ids)}, left)
 
 
@@ -195,36 +193,6 @@ def _concerns(raw: bytes, ids: set[str]) -> bool:
     except msgspec.DecodeError:
         return True  # nobody can read it, and the bytes are there
     return not ids.isdisjoint({state.shopper_id, *state.anonymous_ids})
-
-
-def _tells_of(fields: dict[bytes, bytes], ids: set[str], words: re.Pattern[bytes]) -> bool:
-    """Return whether an entry is about one of the ids: an event that names it, or a text in which it is a word."""
-    for value in (read_letter(raw, "").body for raw in fields.values()):
-        try:
-            if not ids.isdisjoint(ids_of(decode(value))):
-                return True
-        except msgspec.DecodeError:
-            if words.search(value) or (not _is_text(value) and any(sure in value for sure in _sure(ids))):
-                return True
-    return False
-
-
-def _words(ids: Sequence[str]) -> re.Pattern[bytes]:
-    """Return what finds any of the ids in a text, as a whole word: a short one stands in many others."""
-    either = b"|".join(re.escape(an_id.encode("utf-8", "surrogatepass")) for an_id in ids)
-    return re.compile(rb"(?<![0-9A-Za-z_-])(?:" + either + rb")(?![0-9A-Za-z_-])")
-
-
-def _sure(ids: set[str]) -> list[bytes]:
-    """Return the ids that mean the person wherever they stand, in damaged bytes too, where words have no ends."""
-    return [an_id.encode("utf-8", "surrogatepass") for an_id in ids if len(an_id) >= SURE]
-
-
-def _is_text(value: bytes) -> bool:
-    try:
-        return value.decode().isprintable()
-    except UnicodeDecodeError:
-        return False
 
 
 def _order(token: bytes) -> tuple[int, int]:

@@ -8,8 +8,6 @@ from typing import Any
 from events.erasure import Part
 from features.online import ShopperReader
 
-NEXT = "The next materialization writes them again unless ingest leaves out who is on the suppression list."
-
 
 class FeatureEraser:
     """The rows that Feast keeps in Redis; its own store knows no way to erase one."""
@@ -20,4 +18,4 @@ class FeatureEraser:
     async def erase(self, ids: Sequence[str], at: float) -> Part:
         """See `Eraser.erase`."""
         rows = int(await self._redis.delete(*map(self._shoppers.key, ids)))
-        return Part("redis: online features", {"rows": rows}, NEXT if rows else None)
+        return Part("redis: online features", {"rows": rows})

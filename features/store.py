@@ -20,8 +20,10 @@ from numpy.typing import NDArray
 from configs import Progress, Settings, StageReport
 from configs.errors import DataError, NotBuiltError, PartError
 from configs.home import read_json
+from events.suppression import digest, suppressed_until
 from features.history import Catalogue
 from features.offline import STATES, VIEWS
+from features.online import ShopperReader
 from features.products import ProductStats
 from features.records import PROFILE, PURCHASES, from_record
 from features.services import PRODUCTS_SERVICE, PROJECT, TRAINING_SERVICE
@@ -176,13 +178,39 @@ def materialize(settings: Settings, progress: Progress) -> StageReport:
         with warnings.catch_warnings(), contextlib.redirect_stdout(io.StringIO()):  # Feast prints its own progress
             warnings.simplefilter("ignore")
             store.materialize(datetime(1970, 1, 2, tzinfo=UTC), until, feature_views=[view])
+        forgotten = _leave_out_suppressed(settings, client)
     client.set(MARKER, _marker(record))
     return StageReport(
         "materialize",
         read={f"{name} rows up to {until:%Y-%m-%d %H:%M} UTC": rows for name, rows in record["rows"].items()},
         wrote={"Redis keys": int(client.dbsize())},
+        notes=[f"{forgotten:,} shoppers left out, who were erased after their newest order"] if forgotten else [],
         metrics={"as_of": record["as_of"]},
     )
+
+
+def _leave_out_suppressed(settings: Settings, client: Any) -> int:
+    """Delete from Redis who was erased after the newest order that these features know; return how many that are.
+
+    Ingest leaves them out as well, but features may be older than the wish.
+    """
+    until = suppressed_until(settings.work.suppressed)
+    if not until:
+        return 0
+    import pyarrow.parquet as pq
+
+    rows = pq.read_table(
+        settings.work.features / "shopper_purchases.parquet", columns=["shopper_id", "event_timestamp"]
+    )
+    reader = ShopperReader()
+    keys = [
+        reader.key(row["shopper_id"])
+        for row in rows.to_pylist()
+        if row["event_timestamp"].timestamp() <= until.get(digest(row["shopper_id"]), 0.0)
+    ]
+    if keys:
+        client.delete(*keys)
+    return len(keys)
 
 
 def is_materialized(settings: Settings) -> bool:

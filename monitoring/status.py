@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from configs import Settings
 from monitoring.area import Area, Status
 from monitoring.built import data_area, features_area, model_area
+from monitoring.recorder import recorder_area
 from monitoring.running import consumer_area, redis_area, service_area
 
 __all__ = ["Area", "Status", "collect_status"]
@@ -20,6 +21,7 @@ def collect_status(settings: Settings) -> Status:
         model_area(settings),
         redis_area(settings),
         consumer_area(settings),
+        recorder_area(settings),
         service_area(settings),
     )
     return Status(datetime.now(UTC).isoformat(timespec="seconds"), areas)

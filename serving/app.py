@@ -40,7 +40,7 @@ def make_app(settings: Settings, package: ModelPackage) -> Litestar:
     clock = service_clock(package.clock, package.as_of)
     state, broker = StateReader(settings, package.matrix), connect(settings)
     engine = Engine(Recommender(package), state, clock, settings.serving)
-    profiles = Profiles(settings, package.matrix, clock)
+    profiles = Profiles(settings, package.matrix, clock, broker)
     single_thread()
     engine.warm()
     dependencies = {
@@ -50,7 +50,7 @@ def make_app(settings: Settings, package: ModelPackage) -> Litestar:
         "profiles": profiles,
         "limits": settings.serving,
     }
-    return _application(settings, ROUTES, dependencies, [state.close, broker.close, profiles.close])
+    return _application(settings, ROUTES, dependencies, [state.close, profiles.close, broker.close])
 
 
 def _application(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -14,9 +15,14 @@ import redis.asyncio as redis
 from numpy.typing import NDArray
 
 from configs import Settings
+from configs.errors import DataError, PartError
+from events.broker_erasers import broker_erasers
+from events.brokers import Broker
 from events.contract import Line
 from events.erasure import Eraser, Receipt, forget
-from events.redis_erasers import LogEraser, ProfileEraser, StreamEraser, TrainingEraser
+from events.record.forgetting import RecordEraser
+from events.record.reading import ids_of_person
+from events.redis_erasers import LogEraser, ProfileEraser, TrainingEraser
 from events.session import SessionRecord, activity_of, decode_record, session_key, state_of
 from events.shopper import CompletedOrder, Person, ask, decode_person, read_person
 from features.context import ProductMatrix
@@ -49,20 +55,26 @@ class Profiles:
     """Reads and erases profiles.
 
     Args:
-        settings: which Redis. matrix: the catalogue that names products, categories and brands. clock: the service's.
-        erasers: further places that keep something of people, beside those in Redis.
+        settings: which Redis, which record. matrix: the catalogue that names products, categories and brands.
+        clock: the service's. broker: through which events come.
+        erasers: further places that keep something of people.
     """
 
-    def __init__(self, settings: Settings, matrix: ProductMatrix, clock: Clock, erasers: Sequence[Eraser] = ()) -> None:
-        self._matrix, self._clock = matrix, clock
+    def __init__(
+        self, settings: Settings, matrix: ProductMatrix, clock: Clock, broker: Broker, erasers: Sequence[Eraser] = ()
+    ) -> None:
+        self._settings, self._matrix, self._clock = settings, matrix, clock
+        self._erasing: set[asyncio.Task[Receipt]] = set()
         self._stay = settings.events.longest_stay_seconds
         self._shoppers = ShopperReader()
         # Any: redis-py's types admit no bytes as keys, which Feast's are.
         self._redis: Any = redis.Redis.from_url(settings.redis_url, socket_timeout=TIMEOUT_SECONDS)
         self._erasers: tuple[Eraser, ...] = (
+            # Redis knows which ids are one person: it comes after what may fail, so that a wish made again finds them.
             *erasers,
+            RecordEraser(settings),
+            *broker_erasers(settings, broker, self._redis),
             ProfileEraser(self._redis),
-            StreamEraser(self._redis, settings.events),
             FeatureEraser(self._redis),
             TrainingEraser(self._redis, settings.work.suppressed),
             LogEraser(self._redis),
@@ -80,18 +92,33 @@ class Profiles:
     async def erase(self, an_id: str) -> Receipt:
         """Erase the person with an id, under all ids that are known to be theirs, and return the receipt.
 
-        An id that is not known is erased too: something of it may be under way, or kept elsewhere.
+        An id that is not known is erased too: something of it may be under way, or kept elsewhere. Once begun it goes
+        on, even if whoever asked does not wait for the answer.
+
+        Raises:
+            RedisError, OSError, PartError: a place does not answer; the wish is to be made again.
         """
+        erasing = asyncio.ensure_future(self._erase(an_id))
+        self._erasing.add(erasing)
+        erasing.add_done_callback(self._erasing.discard)
+        return await asyncio.shield(erasing)
+
+    async def close(self) -> None:
+        """Finish erasing, and release the connections."""
+        await asyncio.gather(*self._erasing, return_exceptions=True)
+        await self._redis.aclose()
+
+    async def _erase(self, an_id: str) -> Receipt:
         found = await self._find(an_id)
         ids = {an_id, *found.person.ids}
         if found.session is not None:
             state = state_of(found.session, an_id)
             ids |= {state.shopper_id or an_id, *state.anonymous_ids}
+        try:  # it remembers links for longer than Redis does
+            ids = await asyncio.to_thread(ids_of_person, self._settings, ids)
+        except DataError as error:
+            raise PartError(str(error)) from None
         return await forget(self._redis, self._erasers, sorted(ids), self._clock())
-
-    async def close(self) -> None:
-        """Release the connections."""
-        await self._redis.aclose()
 
     async def _find(self, an_id: str) -> _Found:
         record = _readable(await self._redis.get(session_key(an_id)))

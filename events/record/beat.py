@@ -4,3 +4,5 @@ from __future__ import annotations
 
 RECORDER_BEAT = "recorder.json"
 """Holds name, pid, stored (deliveries written since it started), at (unix seconds)."""
+
+BEAT_SECONDS = 1.0

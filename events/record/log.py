@@ -25,9 +25,12 @@ from events.record.parquet import (
     write_part,
 )
 from events.record.tables import log_tail
+from events.record.writing import without_suppressed
 
 MOST_AT_A_TIME = 200_000
 """Events that one file takes at most."""
+LOCK = ".compacting"
+"""File below the log's folder that whoever replaces files holds."""
 GRACE = timedelta(hours=1)
 """A day is closed so long after its end: what was received in it has been consumed by then."""
 
@@ -56,8 +59,7 @@ def flush(engine: Engine, folder: Path) -> int:
     with engine.begin() as connection:
         rows = connection.execute(chosen).all()
         by_day: defaultdict[date, list[Event]] = defaultdict(list)
-        for row in rows:
-            event = decode(row.body)
+        for event in without_suppressed(connection, [decode(row.body) for row in rows]):
             by_day[day_of(event)].append(event)
         for day, events in by_day.items():
             write_part(folder, day, [as_table(events)])
@@ -79,7 +81,7 @@ def compact(folder: Path, now: float) -> dict[date, int]:
     if not folder.is_dir():
         return {}
     closed = (datetime.fromtimestamp(now, UTC) - GRACE).date()
-    with (folder / ".compacting").open("w") as lock:
+    with (folder / LOCK).open("w") as lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:

@@ -73,6 +73,9 @@ _PLAIN = (
     *("checkout_step", "request_id", "list_id"),
 )
 
+PERSON = ("session_id", "shopper_id", "anonymous_id", "previous_id")
+"""Columns whose ids name a person: `events.contract.ids_of`."""
+
 _REPLACES = b"tillwise.replaces"
 _COMPACTED = "-compacted.parquet"
 _TRIES = 50
@@ -197,6 +200,44 @@ def each_once(files: Sequence[Path]) -> Iterator[pa.Table]:
             kept = pa.array(counts[start : start + len(batch)])
             start += len(batch)
             yield _fitted(pa.Table.from_batches([batch]).filter(kept))
+
+
+def rows_of(path: Path, ids: Sequence[str]) -> int:
+    """Return how many rows of a file name one of the ids.
+
+    Raises:
+        DataError: it is no Parquet file.
+    """
+    file = _opened(path)
+    columns = [name for name in PERSON if name in file.schema_arrow.names]
+    return sum(int(_names(pa.Table.from_batches([batch]), ids).sum()) for batch in file.iter_batches(columns=columns))
+
+
+def is_empty(path: Path) -> bool:
+    """Return whether a file holds no row."""
+    return bool(_opened(path).metadata.num_rows == 0)
+
+
+def rows_without(path: Path, ids: Sequence[str]) -> Iterator[pa.Table]:
+    """Yield the other rows of a file piece by piece."""
+    for batch in _opened(path).iter_batches(ROWS_AT_A_TIME):
+        rows = _fitted(pa.Table.from_batches([batch]))
+        yield rows.filter(pa.array(~_names(rows, ids)))
+
+
+def remove(target: Path, paths: Iterable[Path]) -> None:
+    """Remove files of a day's folder for good: no loss of power brings them back."""
+    for path in paths:
+        path.unlink(missing_ok=True)
+    _sync(target)
+
+
+def _names(rows: pa.Table, ids: Sequence[str]) -> NDArray[np.bool_]:
+    """Return bool[rows]: whether a row names one of the ids."""
+    wanted, found = pa.array(ids, pa.string()), np.zeros(len(rows), dtype=np.bool_)
+    for name in set(PERSON) & set(rows.column_names):
+        found |= np.asarray(pc.is_in(rows[name], wanted, skip_nulls=True))
+    return found
 
 
 def _counts(rows: pa.Table) -> NDArray[np.bool_]:

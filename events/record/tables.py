@@ -15,9 +15,9 @@ from events.contract import MAX_ID
 metadata = MetaData()
 
 
-def _key() -> TypeEngine[str]:
+def _key(length: int = MAX_ID) -> TypeEngine[str]:
     """Return the type of text that is compared: by code points on every database, as Python does."""
-    return String(MAX_ID).with_variant(String(MAX_ID, collation="C"), "postgresql")
+    return String(length).with_variant(String(length, collation="C"), "postgresql")
 
 
 orders = Table(
@@ -89,3 +89,20 @@ log_tail = Table(
     Column("body", LargeBinary, nullable=False),
 )
 """The newest events, which are not yet in a Parquet file: a quiet hour makes one file, not one a delivery."""
+
+links = Table(
+    "links",
+    metadata,
+    Column("owner", _key(), primary_key=True),
+    Column("other", _key(MAX_ID + 1), primary_key=True),
+    Column("at", Double, nullable=False),
+)
+"""Which ids `identify` and `alias` joined: `events.shopper.Link`, both sides of each; `at` of the newest telling."""
+
+suppressed = Table(
+    "suppressed",
+    metadata,
+    Column("digest", _key(64), primary_key=True),
+    Column("at", Double, nullable=False),
+)
+"""Who asked to be forgotten: `events.suppression.digest` of each id; nothing of theirs up to `at` is written."""

@@ -1,7 +1,8 @@
 """The writer of the record: a consumer group of its own, from events to SQL and Parquet.
 
 An event is acknowledged once the database has committed it, with the tail of the event log in the same transaction;
-it leaves that tail only for a file that is durable. Delivered again, it changes nothing.
+it leaves that tail only for a file that is durable. Delivered again, it changes nothing; events of somebody who was
+erased since are acknowledged and written nowhere.
 """
 
 from __future__ import annotations
@@ -20,17 +21,17 @@ from sqlalchemy.exc import DataError, IntegrityError, SQLAlchemyError
 
 from configs import Settings
 from configs.errors import PartError, TillwiseError
-from configs.home import write_json
+from configs.home import read_json, write_json
 from configs.logs import configure_logs
 from events.brokers import Broker, Delivery, connect
 from events.contract import Event
-from events.record.beat import RECORDER_BEAT
-from events.record.database import migrate, open_database, store
+from events.record.beat import BEAT_SECONDS, RECORDER_BEAT
+from events.record.database import migrate, open_database
 from events.record.log import compact, flush, is_due, log_folder
-from events.record.rows import families_of
+from events.record.writing import record_events, suppress
+from events.suppression import suppressed_until
 
 WAIT_MS = 500
-BEAT_SECONDS = 1.0
 RETRY_SECONDS = (0.1, 0.2, 0.5, 1.0, 2.0)
 AWAY = (PartError, RedisError, SQLAlchemyError, OSError)
 """What passes: the broker, the database or the disk does not answer now."""
@@ -75,12 +76,13 @@ async def write(settings: Settings, broker: Broker, stop: asyncio.Event) -> None
                 failures += 1
                 await _sleep(stop, pause)
     finally:
+        writer.leave()
         engine.dispose()
         log.info("stopped", stored=writer.stored)
 
 
 class Writer:
-    """One writer process's work, step by step. `stored` counts deliveries that were written."""
+    """One writer process's work, step by step. `stored` counts deliveries that were written or are to be forgotten."""
 
     def __init__(self, settings: Settings, broker: Broker, engine: Engine) -> None:
         self._settings, self._broker, self._engine = settings, broker, engine
@@ -93,7 +95,7 @@ class Writer:
     async def step(self) -> None:
         """Take one batch, write it, acknowledge it; now and then move the log's tail to a file, and compact."""
         if not self._ready:
-            await asyncio.to_thread(migrate, self._engine)
+            await asyncio.to_thread(self._prepare)
             self._ready = True
             log.info("recording", database=self._engine.url.render_as_string(hide_password=True))
         deliveries = await self._broker.read(self._name, limit=self._settings.record.batch, wait_ms=WAIT_MS)
@@ -103,6 +105,13 @@ class Writer:
         if now >= self._next_beat:
             await asyncio.to_thread(self._keep_house, now)
             self._next_beat = now + BEAT_SECONDS
+
+    def leave(self) -> None:
+        """Take the heartbeat back: a writer that ended is not one that hangs."""
+        path = self._settings.work.run / RECORDER_BEAT
+        beat = read_json(path)
+        if beat is not None and beat["name"] == self._name:
+            path.unlink(missing_ok=True)
 
     async def _store(self, deliveries: Sequence[Delivery]) -> None:
         try:
@@ -125,10 +134,15 @@ class Writer:
             await self._broker.acknowledge([item])
             self.stored += 1
 
-    def _write(self, events: Sequence[Event]) -> None:
-        families = families_of(events, time.time())
+    def _prepare(self) -> None:
+        """Bring the tables up to date, and tell them who was erased while there were none."""
+        migrate(self._engine)
         with self._engine.begin() as connection:
-            store(connection, families)
+            suppress(connection, suppressed_until(self._settings.work.suppressed))
+
+    def _write(self, events: Sequence[Event]) -> None:
+        with self._engine.begin() as connection:
+            record_events(connection, events, time.time())
 
     def _keep_house(self, now: float) -> None:
         if is_due(self._engine, self._settings, now):

@@ -11,7 +11,7 @@ more than `MOST_USERS` users identified themselves is a shared device (a kiosk, 
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 from events.contract import Event
@@ -71,8 +71,46 @@ def links_of(events: Iterable[Event]) -> list[Link]:
     return found
 
 
-def root_of(links: dict[str, list[str]]) -> str:
-    """Return the name of the person whose ids are the keys of `links` (id → its links), at least one."""
+def newest_links(told: Iterable[tuple[str, float]]) -> list[str]:
+    """Return the links that an id keeps, the newest first, of (other, at) pairs in any order."""
+    ordered = sorted(told, key=lambda link: (link[1], link[0].encode("utf-8", "surrogatepass")), reverse=True)
+    return [other for other, _ in ordered[:MOST_LINKS]]
+
+
+def is_shared(links: Iterable[str]) -> bool:
+    """Return whether an id with these links is a device that several people use."""
+    what = [other[0] for other in links]
+    return what.count(USER) == len(what) > MOST_USERS
+
+
+def reached(start: str, links_of_id: Callable[[str], Sequence[str]]) -> dict[str, list[str]]:
+    """Return the ids of the person with an id, each with its links; the id itself always.
+
+    The same walk as the script in `events.shopper.store`, for whoever keeps links elsewhere than in Redis.
+
+    Args:
+        start: the id. links_of_id: returns the links that an id keeps, the newest first.
+    """
+    waiting, found = [start], dict[str, list[str]]()
+    for place in range(MOST_IDS):
+        if place == len(waiting):
+            break
+        links = list(links_of_id(waiting[place]))
+        shared = is_shared(links)
+        if place == 0 or not shared:
+            found[waiting[place]] = links
+        if not shared:
+            waiting += [other for other in dict.fromkeys(link[1:] for link in links) if other not in waiting]
+    return found
+
+
+def users_of(links: dict[str, list[str]]) -> set[str]:
+    """Return which of the ids that are the keys of `links` (id → its links) are users'."""
     users = {other[1:] for others in links.values() for other in others if other[0] == USER}
     users |= {owner for owner, others in links.items() if any(other[0] != USER for other in others)}
-    return min(users & set(links) or links)
+    return users & set(links)
+
+
+def root_of(links: dict[str, list[str]]) -> str:
+    """Return the name of the person whose ids are the keys of `links` (id → its links), at least one."""
+    return min(users_of(links) or links)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -11,6 +11,7 @@ import pandas as pd
 
 from configs.dataset import DatasetConfig
 from configs.errors import DataError
+from events.suppression import digest
 from features.data.contract import Column
 from features.data.ids import is_among
 from features.data.live import LiveOrders
@@ -28,10 +29,15 @@ _EXAMPLES = 3
 
 @dataclass(frozen=True)
 class Ids:
-    """Ids that later tables may refer to: `good` rows passed, `excluded` rows were left out on purpose."""
+    """Ids that later tables may refer to.
+
+    `good` rows passed, `excluded` rows were left out as the mapping says, `forgotten` ones because they are of people
+    who were erased.
+    """
 
     good: pd.Series
     excluded: pd.Series
+    forgotten: pd.Series
 
 
 @dataclass(frozen=True)
@@ -43,7 +49,8 @@ class Passed:
         columns: those columns.
         quarantine: the bad rows, with QUARANTINE_COLUMNS.
         read: rows in the source.
-        excluded: rows left out on purpose.
+        excluded: rows left out as the mapping says.
+        forgotten: rows of people who were erased after them, left out and kept nowhere.
         ids: the first column of those rows, which later tables may refer to.
         repairs: rows repaired, by what was done.
     """
@@ -53,6 +60,7 @@ class Passed:
     quarantine: pd.DataFrame
     read: int
     excluded: int
+    forgotten: int
     ids: Ids
     repairs: dict[str, int]
 
@@ -61,12 +69,21 @@ class Door:
     """Takes in the tables of one data set."""
 
     def __init__(
-        self, dataset: DatasetConfig, validator: Validator, max_rejected_share: float, live: LiveOrders | None = None
+        self,
+        dataset: DatasetConfig,
+        validator: Validator,
+        max_rejected_share: float,
+        live: LiveOrders | None = None,
+        suppressed: Mapping[str, float] | None = None,
     ) -> None:
         """Use `validator` and refuse a table of which more than `max_rejected_share` breaks the contract.
 
-        Live orders are validated with the shop's own; what is wrong with them is quarantined, but stops nothing.
+        Live orders are validated with the shop's own; what is wrong with them is quarantined, but stops nothing. What
+        is of people on the list `suppressed` (as `events.suppression.suppressed_until`) does not pass: their orders
+        up to the wish, and their rows among the shoppers unless they have ordered again.
         """
+        self._suppressed = suppressed or {}
+        self._ordered = pd.Series([], dtype=object)
         self._dataset = dataset
         self._validator = validator
         self._max_rejected_share = max_rejected_share
@@ -87,31 +104,50 @@ class Door:
         own = read_source(table.source, table.source_columns(), self._dataset.origin.parent)
         mapped = map_table(own, name, table, self._dataset.timestamps_in)
         raw, rows = self._with_live(name, own, mapped.frame)
-        leave_out = dropped(own, table).reindex(rows.index, fill_value=False) | _of_excluded(rows, refers_to or {})
-        kept, excluded = rows[~leave_out], rows[leave_out]
+        left_out = dropped(own, table).reindex(rows.index, fill_value=False)
+        forgotten = self._forgotten(name, rows) | _of(rows, refers_to or {}, lambda ids: ids.forgotten)
+        left_out = (left_out | _of(rows, refers_to or {}, lambda ids: ids.excluded)) & ~forgotten
+        kept, excluded, gone = rows[~left_out & ~forgotten], rows[left_out], rows[forgotten]
         if table.distinct:
-            kept, excluded = kept.drop_duplicates(), excluded.drop_duplicates()
+            kept, excluded, gone = kept.drop_duplicates(), excluded.drop_duplicates(), gone.drop_duplicates()
         if kept.empty:
-            raise DataError(f"{self._described(name)}: every row is excluded by drop_where in {self._dataset.origin}.")
+            raise DataError(
+                f"{self._described(name)}: every row is excluded by drop_where in {self._dataset.origin}, or of "
+                "somebody who was erased."
+            )
         frame, repairs = _repair(name, kept)
         frame = frame.assign(**_unknown(frame, refers_to or {}))
         failures = self._validator.failures(name, frame)
         self._refuse_too_many(name, failures[failures["row"] < len(own)], frame[frame.index < len(own)], own)
         good = frame.loc[~frame.index.isin(failures["row"]), [column.name for column in mapped.columns]]
         key = mapped.columns[0].name
+        if name == "orders":
+            self._ordered = good["shopper_id"]
         return Passed(
             good.reset_index(drop=True),
             mapped.columns,
             _quarantine(failures, raw),
             len(raw),
             len(excluded),
-            Ids(good[key], excluded[key]),
+            len(gone) + (self._live.forgotten if self._live is not None and name == "orders" else 0),
+            Ids(good[key], excluded[key], gone[key]),
             _counted(
                 {TAKEN_IN: len(raw) - len(own), "ids trimmed of spaces": mapped.trimmed}
                 | repairs
                 | _filled(mapped.filled)
             ),
         )
+
+    def _forgotten(self, name: str, rows: pd.DataFrame) -> pd.Series:
+        """Return bool[rows]: whether a row of orders or shoppers is of somebody who was erased after it."""
+        if not self._suppressed or "shopper_id" not in rows:
+            return pd.Series(False, index=rows.index)
+        asked = {an_id: self._suppressed.get(digest(an_id)) for an_id in rows["shopper_id"].dropna().unique()}
+        until = rows["shopper_id"].map(asked).astype("float64")
+        if name == "orders":
+            at = rows["placed_at"].astype("datetime64[us, UTC]").astype("int64").where(rows["placed_at"].notna())
+            return until.notna() & ~(at / 1e6 > until)  # without a time it may be older
+        return until.notna() & ~is_among(rows["shopper_id"], self._ordered)
 
     def _with_live(self, name: str, own: pd.DataFrame, mapped: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
         """Return the shop's own rows with the live ones behind them, as they came and mapped."""
@@ -145,11 +181,12 @@ def rejected_by_reason(quarantine: pd.DataFrame) -> dict[str, int]:
     return {str(reason): int(count) for reason, count in counts.items()}
 
 
-def _of_excluded(frame: pd.DataFrame, refers_to: Mapping[str, Ids]) -> pd.Series:
-    of_excluded = pd.Series(False, index=frame.index)
+def _of(frame: pd.DataFrame, refers_to: Mapping[str, Ids], which: Callable[[Ids], pd.Series]) -> pd.Series:
+    """Return bool[rows]: whether a row refers to a row that did not pass, and is among some of those."""
+    found = pd.Series(False, index=frame.index)
     for column, ids in refers_to.items():
-        of_excluded |= is_among(frame[column], ids.excluded) & ~is_among(frame[column], ids.good)
-    return of_excluded
+        found |= is_among(frame[column], which(ids)) & ~is_among(frame[column], ids.good)
+    return found
 
 
 def _unknown(frame: pd.DataFrame, refers_to: Mapping[str, Ids]) -> dict[str, pd.Series]:

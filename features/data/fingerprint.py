@@ -13,6 +13,7 @@ import pyarrow.compute as pc
 from configs.dataset import load_dataset
 from configs.mapping import SqlSource, Table
 from configs.settings import Settings
+from events.suppression import suppressed_until
 from features.data.live import live_digest
 from features.data.sources import file_of
 from features.data.sql import table_digest
@@ -26,7 +27,7 @@ def source_fingerprint(settings: Settings) -> str:
     Files count with all their bytes. Of database tables, products and shoppers count with every row that is
     read; orders and order_lines, which grow by appending, with their number of rows and each mapped column's
     maximum: a change of an old order shows only when it changes one of those. Live orders that are to be taken in
-    count one by one.
+    count one by one, and so does everybody on the suppression list.
 
     Args:
         settings: `dataset` names the mapping.
@@ -50,6 +51,8 @@ def source_fingerprint(settings: Settings) -> str:
             content = files[path]
         digest.update(f"{name} {content}\n".encode())
     digest.update(live_digest(settings, dataset).encode())
+    for name, at in sorted(suppressed_until(settings.work.suppressed).items()):
+        digest.update(f"{name} {at!r}\n".encode())
     return digest.hexdigest()
 
 

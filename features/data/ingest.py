@@ -18,6 +18,7 @@ from configs.dataset import DatasetConfig, load_dataset
 from configs.home import replace_directory, write_json
 from configs.settings import Settings
 from configs.stage import Progress, StageReport
+from events.suppression import suppressed_until
 from features.data.contract import Column, arrow_schema
 from features.data.door import QUARANTINE_COLUMNS, Door, Passed, rejected_by_reason
 from features.data.fingerprint import content_fingerprint
@@ -26,14 +27,15 @@ from features.data.live import LiveOrders, live_orders
 from features.data.repairs import fill_prices, merge_lines
 from features.days import midnight, require_cut_in_data
 
-_FIGURES = ("excluded", "until", "after_until", "first_order_at", "last_order_at", "fingerprint")
+_FIGURES = ("excluded", "forgotten", "until", "after_until", "first_order_at", "last_order_at", "fingerprint")
 _QUARANTINE = pa.schema([(name, pa.string()) for name in QUARANTINE_COLUMNS])
 
 
 def ingest(settings: Settings, progress: Progress) -> StageReport:
     """Read, map, validate and repair the data set, and write it to `settings.work.data`.
 
-    Of a shop whose clock is live, the orders that were collected are taken in with the shop's own tables.
+    Of a shop whose clock is live, the orders that were collected are taken in with the shop's own tables. Orders of
+    people on the suppression list that are older than their wish are left out, with their lines, and only counted.
 
     Written are the contract tables, `quarantine/TABLE.parquet` (rows that break the contract, with the reason)
     and `ingest.json` (who, when, how many, fingerprint of the contents). On any error nothing is written and
@@ -57,7 +59,8 @@ def ingest(settings: Settings, progress: Progress) -> StageReport:
     dataset = load_dataset(settings)
     validator = Validator(datetime.now(UTC))
     live = live_orders(settings, dataset)
-    door = Door(dataset, validator, settings.ingest.max_rejected_share, live)
+    forget = suppressed_until(settings.work.suppressed)
+    door = Door(dataset, validator, settings.ingest.max_rejected_share, live, forget)
     passed = _take_in_all(dataset, door, progress, live)
     progress.update("putting the tables together", 0.75)
     later: dict[str, int] = {}
@@ -146,6 +149,7 @@ def _record(dataset: DatasetConfig, passed: dict[str, Passed], tables: dict[str,
         "counts": {name: table.num_rows for name, table in tables.items()},
         "read": {name: table.read for name, table in passed.items()},
         "excluded": {name: table.excluded for name, table in passed.items()},
+        "forgotten": {name: table.forgotten for name, table in passed.items() if table.forgotten},
         "rejected": {name: rejected_by_reason(table.quarantine) for name, table in passed.items()},
         "repairs": {name: table.repairs for name, table in passed.items()},
         "first_order_at": placed_at[0].as_py().isoformat(),
@@ -172,6 +176,9 @@ def _report(passed: dict[str, Passed], record: dict[str, Any]) -> StageReport:
     ]
     notes += [
         f"{name}: {count:,} {repair}" for name, table in passed.items() for repair, count in table.repairs.items()
+    ]
+    notes += [
+        f"{name}: {count:,} rows left out, of people who were erased" for name, count in record["forgotten"].items()
     ]
     notes += [
         f"{name}: {count:,} rows left out, of orders after --until {record['until']}"

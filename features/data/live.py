@@ -11,11 +11,14 @@ from configs.dataset import DatasetConfig
 from configs.mapping import FileSource, LineColumns, LineTable, OrderColumns, OrderTable, Table
 from configs.settings import Settings
 from events.record.reading import LINE_COLUMNS, ORDER_COLUMNS, orders_digest, read_orders
+from events.suppression import is_suppressed, suppressed_until
 from features.data.ids import is_among, positions
 from features.data.mapping import map_table
 
 ANONYMOUS = "anonymous:"
-"""Opens the shopper id of an order that nobody was named for: its products were bought together all the same."""
+"""Opens the shopper id of an order that nobody was named for, then or since: its products were bought together."""
+
+PERSON = ("shopper_id", "anonymous_id", "session_id")
 
 _SOURCE = FileSource(path="the system of record")
 _TABLES: dict[str, Table] = {
@@ -39,9 +42,10 @@ _TABLES: dict[str, Table] = {
 class LiveOrders:
     """Rows that wait to be taken in; orders that the shop's own tables have as well are left to them."""
 
-    def __init__(self, orders: pd.DataFrame, lines: pd.DataFrame) -> None:
-        """Hold rows by table; columns are those of the contract."""
+    def __init__(self, orders: pd.DataFrame, lines: pd.DataFrame, forgotten: int = 0) -> None:
+        """Hold rows by table; columns are those of the contract. `forgotten` orders of erased people were left out."""
         self._raw = {"orders": orders, "order_lines": lines}
+        self.forgotten = forgotten
 
     def rows(self, table: str, own: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
         """Return the rows to take in beside the shop's own: as they were recorded, and mapped to the contract.
@@ -72,6 +76,8 @@ class LiveOrders:
 def live_orders(settings: Settings, dataset: DatasetConfig) -> LiveOrders | None:
     """Return the recorded orders; None where there are none to take in.
 
+    Orders of people who were erased since are not among them: a record that was restored from a backup has them again.
+
     Raises:
         ConfigError, DataError: the record cannot be read.
     """
@@ -80,12 +86,16 @@ def live_orders(settings: Settings, dataset: DatasetConfig) -> LiveOrders | None
     orders, lines = read_orders(settings)
     if not orders:
         return None
-    frame = pd.DataFrame(orders, columns=list(ORDER_COLUMNS))
+    until = suppressed_until(settings.work.suppressed)
+    told = [dict(zip(ORDER_COLUMNS, row, strict=True)) for row in orders]
+    kept = [row for row in told if not is_suppressed([row[name] for name in PERSON], row["received_at"], until)]
+    frame = pd.DataFrame(kept, columns=list(ORDER_COLUMNS))
     nobody = ANONYMOUS + frame["anonymous_id"].fillna(frame["session_id"])
     frame["shopper_id"] = frame["shopper_id"].fillna(nobody)
     frame["placed_at"] = pd.to_datetime(frame["placed_at"], unit="s", utc=True)
     line_frame = pd.DataFrame(lines, columns=list(LINE_COLUMNS)).astype({"unit_price": "float64"})
-    return LiveOrders(frame.drop(columns=["anonymous_id", "session_id"]), line_frame)
+    frame = frame.drop(columns=["received_at", "anonymous_id", "session_id"])
+    return LiveOrders(frame, line_frame, forgotten=len(told) - len(kept))
 
 
 def live_digest(settings: Settings, dataset: DatasetConfig) -> str:

@@ -23,6 +23,7 @@ from serving.schema import ErrorAnswer, Profile
 
 AnyRequest = Request[Any, Any, Any]
 PREFIX = "/v1/profiles/"
+AGAIN = "Not everything could be erased; send this again."
 ProfileId = Annotated[
     str, Parameter(min_length=2, max_length=MAX_ID + 1, description="of a session or a shopper; it may hold slashes")
 ]
@@ -31,7 +32,7 @@ ProfileId = Annotated[
 _RESPONSES: dict[int, ResponseSpec] = {
     401: ResponseSpec(ErrorAnswer, description="The header Authorization: Bearer KEY holds no operator key"),
     404: ResponseSpec(ErrorAnswer, description="Nothing is known under this id, or no operator key is set up"),
-    503: ResponseSpec(ErrorAnswer, description="Redis does not answer; ask again later"),
+    503: ResponseSpec(ErrorAnswer, description="Redis, broker or record does not answer; ask again later"),
 }
 
 
@@ -62,12 +63,17 @@ async def erase_profile(
     profiles: NamedDependency[Profiles],
     limits: NamedDependency[ServingSettings],
 ) -> Receipt:
-    """Erase a person under every id that is known to be theirs, and return the receipt; it is kept as well."""
+    """Erase a person under every id that is known to be theirs, and return the receipt; it is kept as well.
+
+    It goes on if whoever asked stops waiting; to ask again is harmless.
+    """
     require_operator(request.headers.get("authorization"), limits.operator_keys)
     try:
         return await profiles.erase(_id_in(request, profile_id))
     except (RedisError, OSError) as error:
-        raise PartError(f"Not everything could be erased; send this again. Redis does not answer: {error}") from None
+        raise PartError(f"{AGAIN} Redis does not answer: {error}") from None
+    except PartError as error:
+        raise PartError(f"{AGAIN} {error}") from None
 
 
 def _id_in(request: AnyRequest, routed: str) -> str:

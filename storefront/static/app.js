@@ -1,6 +1,7 @@
 // The checkout page: state in one object, drawn whole after each change, every change told to the service.
 
-const state = { cart: new Map(), shopper: null, found: [], recommended: [], asked: 0 };
+const state = { cart: new Map(), shopper: null, found: [], recommended: [], asked: 0, refused: false };
+const writeKey = document.querySelector('meta[name="write-key"]').content;
 const anonymousId = stored(localStorage, "tillwise.anonymousId");
 const sessionId = stored(sessionStorage, "tillwise.sessionId");
 const ITEMS_SHOWN = 6;
@@ -28,14 +29,26 @@ async function call(path, body) {
   const answer = await response.json().catch(() => ({}));
   if (!response.ok) {
     const said = answer.error ? `${answer.error.field}: ${answer.error.reason}` : `status ${response.status}`;
-    throw new Error(`The shop's service refused (${said}).`);
+    throw Object.assign(new Error(`The shop's service refused (${said}).`), { status: response.status });
   }
   return answer;
 }
 
+// Without a write key where one is asked for, nothing is told; shopping goes on all the same.
+async function tell(path, what) {
+  const keyed = writeKey ? { writeKey } : {};
+  try {
+    await call(path, { ...what, ...keyed, anonymousId, messageId: newId(), context: { sessionId } });
+    state.refused = false;
+  } catch (error) {
+    if (error.status !== 401) throw error;
+    state.refused = true;
+  }
+}
+
 async function track(event, properties) {
-  const who = state.shopper ? { anonymousId, userId: state.shopper } : { anonymousId };
-  await call("/v1/track", { ...who, event, messageId: newId(), context: { sessionId }, properties });
+  const who = state.shopper ? { userId: state.shopper } : {};
+  await tell("/v1/track", { ...who, event, properties });
 }
 
 function line(product, quantity) {
@@ -51,7 +64,8 @@ async function recommend() {
   if (asked !== state.asked) return; // the cart has changed since: a newer question is on its way
   state.recommended = answer.items;
   const fallback = answer.fallback ? ` · fallback: ${answer.fallback.reason}` : "";
-  element("served").textContent = `Model ${answer.model_version} · ${answer.arm.replaceAll("_", " ")}${fallback}`;
+  const untold = state.refused ? " · what you do here is not recorded: this page has no write key" : "";
+  element("served").textContent = `Model ${answer.model_version} · ${answer.arm.replaceAll("_", " ")}${fallback}${untold}`;
   drawRecommendations();
 }
 
@@ -95,7 +109,7 @@ async function useShopper(event) {
   state.shopper = element("shopper").value.trim() || null;
   await attempt(async () => {
     if (state.shopper) {
-      await call("/v1/identify", { anonymousId, userId: state.shopper, messageId: newId(), context: { sessionId } });
+      await tell("/v1/identify", { userId: state.shopper });
     }
     element("shopper-note").textContent = state.shopper ? `Recommending for shopper ${state.shopper}` : "Recommending for anybody";
     await recommend();

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from events.contract import Event, OrderFacts
 from events.profiles import ProfileStore
 from events.shopper import Person, RecentOrders, ask, decode_person, orders_of, read_person
-from events.shopper.identity import MOST_IDS, MOST_LINKS, MOST_USERS
+from events.shopper.identity import MOST_IDS, MOST_LINKS, MOST_USERS, links_of, newest_links, reached, root_of
 from events.shopper.store import encode_orders, links_key
 from tests.events.builders import EVENTS, NOW, alias, event, identify
 
@@ -176,3 +176,24 @@ def test_identity_stays_bounded_whatever_is_linked(find: Find, redis_url: str) -
             return int(await client.zcard(links_key("u")))
 
     assert asyncio.run(links()) == MOST_LINKS
+
+
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    st.lists(st.tuples(st.booleans(), st.integers(0, 7), st.integers(0, 9), st.integers(0, 3)), min_size=1, max_size=40)
+)
+def test_whoever_keeps_links_elsewhere_finds_the_same_person_as_redis(
+    find: Find, told: list[tuple[bool, int, int, int]]
+) -> None:
+    events = [
+        (alias if is_alias else identify)(f"a{other}", f"u{user}", at=NOW + at, message=f"m{number}")
+        for number, (is_alias, other, user, at) in enumerate(told)
+    ]
+    newest: dict[str, dict[str, float]] = {}
+    for link in links_of(events):
+        kept = newest.setdefault(link.owner, {})
+        kept[link.other] = max(link.at, kept.get(link.other, link.at))
+    ids = sorted(newest)
+    for an_id, person in zip(ids, find([events], ids), strict=True):
+        links = reached(an_id, lambda other: newest_links(newest[other].items()))
+        assert (root_of(links), tuple(sorted(links))) == (person.root, person.ids)

@@ -9,6 +9,7 @@ import pytest
 
 from configs import Settings, SilentProgress
 from configs.errors import NotBuiltError, PartError
+from events.suppression import digest
 from features.history import load_history
 from features.online import ShopperReader
 from features.records import PROFILE
@@ -90,6 +91,25 @@ def test_online_features_equal_offline_ones_and_feasts_own_reader(built_shop: Se
         theirs = store.get_online_features(service, [{"shopper_id": who} for who in ids]).to_dict()
     assert theirs["orders"] == [state.orders for state in online]
     assert theirs["products"] == [state.products.pack() for state in online]
+
+
+def test_whoever_was_erased_is_not_materialized_unless_they_bought_again(
+    built_shop: Settings, redis_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import redis
+
+    settings = built_shop.model_copy(update={"redis": built_shop.redis.model_copy(update={"url": redis_url})})
+    as_of = features_record(settings)["as_of"]
+    history = load_history(settings.work.data)
+    buyers = {history.shopper_ids[who] for who in history.shopper[history.at < as_of].tolist()}
+    gone, back, other = sorted(buyers)[:3]
+    wishes = {digest(gone): float(as_of), digest(back): float(history.at[0] - 1)}
+    monkeypatch.setattr("features.store.suppressed_until", lambda file: wishes)
+    report = materialize(settings, SilentProgress())
+    reader = ShopperReader()
+    with redis.Redis.from_url(redis_url) as client:
+        assert [client.exists(reader.key(who)) for who in (gone, back, other)] == [0, 1, 1]
+    assert report.notes == ["1 shoppers left out, who were erased after their newest order"]
 
 
 def test_garbage_in_an_online_row_is_a_clear_error() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import io
 import json
 import socket
@@ -16,12 +17,17 @@ from rich.console import Console
 
 from configs import Settings, load_settings
 from configs.home import write_json
+from events.brokers import connect
 from events.consumer import HEARTBEAT
+from events.contract import Event, Line
 from events.embedded import EmbeddedRedis
+from events.record.beat import RECORDER_BEAT
 from monitoring import collect_status
 from monitoring.built import data_area, features_area, hit_rates, model_area
+from monitoring.recorder import recorder_area
 from monitoring.running import consumer_area, redis_area, service_area
 from monitoring.status_view import status_screen
+from tests.events.record.support import Record, order, seen
 
 DATA: dict[str, Any] = {
     "dataset": "shop",
@@ -135,6 +141,65 @@ def test_a_consumer_whose_heart_stopped_is_failing(settings: Settings, client: r
     assert "consumer.log" in area.fix
 
 
+def recorder_beats(settings: Settings, seconds_ago: float) -> None:
+    beat = {"name": "host-8", "pid": 8, "stored": 41, "at": time.time() - seconds_ago}
+    write_json(settings.work.run / RECORDER_BEAT, beat)
+
+
+def test_a_recorder_that_never_beat_does_not_run(settings: Settings) -> None:
+    area = recorder_area(settings)
+    assert (area.state, area.fix, area.facts["orders"]) == ("not running", "tillwise up", 0)
+    assert not settings.work.record.exists()
+
+
+@pytest.mark.usefixtures("client")
+def test_a_beating_recorder_is_told_with_what_it_wrote_and_what_waits(settings: Settings) -> None:
+    record = Record(settings.home)
+    record.store(order("o1", message="1"), order("o2", message="2"), seen("Product Added", Line("p"), message="3"))
+    record.flush()
+    record.store(order("o3", message="4"))
+    record.engine.dispose()
+    recorder_beats(settings, seconds_ago=0.5)
+    asyncio.run(published(settings, [order("o5", message="5"), order("o6", message="6")]))
+    area = recorder_area(settings)
+    assert area.state == "ok"
+    assert {name: area.facts[name] for name in ("orders", "outcomes", "events_not_yet_in_a_file")} == {
+        "orders": 3,
+        "outcomes": 1,
+        "events_not_yet_in_a_file": 1,
+    }
+    assert (area.facts["events_stored"], area.facts["events_waiting"]) == (41, 2)
+
+
+async def published(settings: Settings, events: list[Event]) -> None:
+    broker = connect(settings)
+    await broker.publish(events)
+    await broker.close()
+
+
+@pytest.mark.usefixtures("client")
+def test_a_recorder_whose_heart_stopped_is_failing(settings: Settings) -> None:
+    recorder_beats(settings, seconds_ago=30)
+    area = recorder_area(settings)
+    assert area.state == "failing"
+    assert area.fix is not None
+    assert "recorder.log" in area.fix
+
+
+def test_a_recorder_s_broker_that_is_away_is_told(settings: Settings) -> None:
+    recorder_beats(settings, seconds_ago=0.5)
+    area = recorder_area(settings)
+    assert (area.state, area.fix) == ("not running", "tillwise up")
+    assert "error" in area.facts
+
+
+@pytest.mark.parametrize("url", ["postgresql+psycopg://me:secret@127.0.0.1:1/shop", "mysql://me:secret@host/shop"])
+def test_a_database_that_cannot_be_reached_is_failing_and_its_password_is_not_shown(tmp_path: Path, url: str) -> None:
+    area = recorder_area(load_settings(home=tmp_path, record={"database_url": url}))
+    assert area.state == "failing"
+    assert "secret" not in str(area)
+
+
 def test_the_screen_shows_every_area_and_what_to_do(settings: Settings) -> None:
     has_data(settings)
     status = collect_status(settings)
@@ -145,4 +210,4 @@ def test_the_screen_shows_every_area_and_what_to_do(settings: Settings) -> None:
         assert area.name in shown
     assert "orders 1,200" in shown
     assert "tillwise up" in shown
-    assert set(status.as_dict()) == {"at", "data", "features", "model", "redis", "consumer", "service"}
+    assert set(status.as_dict()) == {"at", "data", "features", "model", "redis", "consumer", "recorder", "service"}

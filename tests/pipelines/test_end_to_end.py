@@ -22,7 +22,7 @@ from tests.pipelines.test_interrupt import wait_for
 
 pytestmark = pytest.mark.e2e
 STAGES = ["ingest", "features", "train", "evaluate", "register", "promote", "materialize"]
-AREAS = ["data", "features", "model", "redis", "consumer", "service"]
+AREAS = ["data", "features", "model", "redis", "consumer", "recorder", "service"]
 SESSIONS = 60
 
 
@@ -170,7 +170,7 @@ def test_the_status_of_an_empty_work_folder_says_how_to_fill_it(tmp_path: Path) 
     empty = Shop(tmp_path / "empty", free_port(), free_port())
     status = empty.ask("status")
     assert {status[name]["state"] for name in ("data", "features", "model")} == {"not built"}
-    assert {status[name]["state"] for name in ("redis", "consumer", "service")} == {"not running"}
+    assert {status[name]["state"] for name in ("redis", "consumer", "recorder", "service")} == {"not running"}
     assert all(area["fix"] for name, area in status.items() if name != "at")
 
 

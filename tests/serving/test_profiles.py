@@ -13,20 +13,25 @@ import redis
 import redis.asyncio
 from litestar import Litestar
 from litestar.testing import TestClient
+from pydantic import SecretStr
 
 from configs import Settings, SilentProgress
+from events.brokers import connect
 from events.contract import Event, OrderFacts
 from events.embedded import EmbeddedRedis
-from events.erasure import RECEIPTS
+from events.erasure import RECEIPTS, Part
 from events.profiles import ProfileStore
-from events.suppression import suppressed_until
+from events.record import tables
+from events.suppression import SUPPRESSED, digest, suppressed_until
 from features.history import load_history
 from features.online import ShopperReader
 from features.shopper import ShopperState
 from features.store import materialize
 from serving.app import make_app
+from serving.profiles import Profiles
 from serving.state import Known, StateReader
 from tests.events.builders import alias, event, identify
+from tests.events.record.support import Record
 from tests.support.ports import free_port
 from training.package import ModelPackage
 
@@ -205,6 +210,80 @@ def test_erasing_takes_the_person_out_everywhere_and_leaves_a_receipt(
     assert who not in receipt.text
 
 
+def test_erasing_reaches_the_record_under_ids_that_only_it_still_knows(
+    settings: Settings, package: ModelPackage, client: TestClient[Litestar]
+) -> None:
+    at = package.as_of - 1.0
+    record = Record(settings.home)
+    told = [
+        identify("old-cookie", "old-account", at=at, message="r1", session="old-visit"),
+        bought("old-account", package, at, order="r2"),
+        event("Product Added", "x", at=at, message="r3", session="old-visit", anonymous="old-cookie"),
+        bought("neighbour", package, at, order="r4"),
+    ]
+    record.store(*told[:2])
+    record.flush()
+    record.store(*told[2:])
+    receipt = client.delete("/v1/profiles/old-cookie", headers=OPERATOR)  # Redis has forgotten, or never knew
+    assert receipt.status_code == 200
+    parts = {part["where"]: part["removed"] for part in receipt.json()["parts"]}
+    assert parts["system of record"] == {
+        "orders": 1,
+        "outcomes": 1,
+        "events in the database": 1,
+        "links": 2,
+        "events in files": 2,
+    }
+    assert {digest("old-cookie"), digest("old-account")} == set(receipt.json()["persons"])
+    record.store(*told)  # delivered once more
+    assert [row["order_id"] for row in record.rows(tables.orders)] == ["r4"]
+    kept = b"".join(path.read_bytes() for path in settings.work.record.rglob("*") if path.is_file())
+    assert b"old-" not in kept + repr(record.log().to_pylist()).encode()
+    record.engine.dispose()
+
+
+def test_a_record_that_is_away_is_said_to_be_and_the_identity_stays_for_the_next_try(
+    settings: Settings, package: ModelPackage
+) -> None:
+    apply(settings, [identify("c9", "account-9", at=package.as_of, message="1", session="visit-9")])
+    away = SecretStr("postgresql+psycopg://me:secret@127.0.0.1:1/shop")
+    lost = settings.model_copy(update={"record": settings.record.model_copy(update={"database_url": away})})
+    with TestClient(make_app(lost, package)) as client:
+        answer = client.delete("/v1/profiles/c9", headers=OPERATOR)
+        assert answer.status_code == 503
+        reason = answer.json()["error"]["reason"]
+        assert "send this again" in reason
+        assert "secret" not in reason
+        assert client.get("/v1/profiles/c9", headers=OPERATOR).json()["shopper"]["ids"] == ["account-9", "c9"]
+
+
+def test_erasing_goes_on_when_nobody_waits_for_the_answer(settings: Settings, package: ModelPackage) -> None:
+    """The server gives up on slow requests; half a person erased would be the worst of all."""
+    apply(settings, [identify("c10", "account-10", at=package.as_of, message="1", session="visit-10")])
+
+    class Slow:
+        finished = False
+
+        async def erase(self, ids: Sequence[str], at: float) -> Part:
+            await asyncio.sleep(0.3)
+            self.finished = True
+            return Part("slow", {})
+
+    async def inside() -> None:
+        slow, broker = Slow(), connect(settings)
+        profiles = Profiles(settings, package.matrix, lambda: package.as_of, broker, [slow])
+        with pytest.raises(TimeoutError):
+            await asyncio.wait_for(profiles.erase("c10"), 0.1)
+        await profiles.close()
+        await broker.close()
+        assert slow.finished
+
+    asyncio.run(inside())
+    with redis.Redis.from_url(settings.redis_url) as raw:
+        assert digest("account-10").encode() in raw.hgetall(SUPPRESSED)
+        assert digest("account-10") in raw.lindex(RECEIPTS, 0).decode()
+
+
 @pytest.mark.parametrize("verb", ["GET", "DELETE"])
 @pytest.mark.parametrize(
     "header", [None, "", KEY, "Bearer", "Bearer ", "Bearer wrong", f"Basic {KEY}", f"Bearer {KEY}x", "Bearer ключ"]
@@ -238,7 +317,8 @@ def test_ids_with_slashes_and_from_anywhere_are_found(settings: Settings, client
         apply(settings, [event("Product Added", "x", message="1", session=session)])
         path = f"/v1/profiles/{quote(session, safe='')}"
         assert client.get(path, headers=OPERATOR).json()["id"] == session
-        assert client.delete(path, headers=OPERATOR).json()["parts"][0]["removed"]["sessions"] == 1
+        parts = {part["where"]: part["removed"] for part in client.delete(path, headers=OPERATOR).json()["parts"]}
+        assert parts["redis: profiles"]["sessions"] == 1
         assert client.get(path, headers=OPERATOR).status_code == 404
 
 
@@ -263,3 +343,21 @@ def test_both_are_described(client: TestClient[Litestar]) -> None:
     described = client.get("/schema/openapi.json").json()["paths"]["/v1/profiles/{profile_id}"]
     for verb in ("get", "delete"):
         assert {"200", "401", "404", "503"} <= set(described[verb]["responses"])
+
+
+def test_the_checkout_page_holds_a_write_key_only_where_the_settings_say_so(
+    settings: Settings, package: ModelPackage
+) -> None:
+    place = 'name="write-key" content='
+    with TestClient(make_app(settings, package)) as client:
+        assert f'{place}""' in client.get("/").text
+    told = settings.serving.model_copy(update={"page_write_key": SecretStr('a"<key>')})
+    keys = settings.events.model_copy(update={"write_keys": (SecretStr("server"), SecretStr('a"<key>'))})
+    with TestClient(make_app(settings.model_copy(update={"serving": told, "events": keys}), package)) as client:
+        page = client.get("/")
+        assert page.headers["content-type"].startswith("text/html")
+        assert f'{place}"a&quot;&lt;key&gt;"' in page.text
+        assert "server" not in page.text.split("<title>")[0]
+        call = {"anonymousId": "page", "event": "x", "messageId": "page"}
+        assert client.post("/v1/track", json=call).status_code == 401
+        assert client.post("/v1/track", json=call | {"writeKey": 'a"<key>'}).status_code == 200

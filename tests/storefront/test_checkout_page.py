@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import httpx
 import pytest
 from playwright.sync_api import Page, expect
 
@@ -96,3 +97,29 @@ def test_a_service_that_is_gone_is_told_in_plain_words(page: Page, live_service:
     page.unroute("**/v1/**")
     page.get_by_role("button", name="Try again").click()
     expect(page.get_by_role("alert")).to_be_hidden()
+
+
+def test_without_a_write_key_where_one_is_asked_for_shopping_goes_on_and_the_page_says_so(
+    page: Page, live_service: Live
+) -> None:
+    page.route("**/v1/track", lambda route: route.fulfill(status=401, json={"error": {"field": "k", "reason": "no"}}))
+    open_page(page, live_service)
+    with page.expect_response("**/v1/recommendations"):
+        add_first(page, "found")
+    expect(page.locator("#served")).to_contain_text("this page has no write key")
+    expect(page.get_by_role("alert")).to_be_hidden()
+
+
+def test_a_page_that_was_handed_a_write_key_sends_it_with_every_event(page: Page, live_service: Live) -> None:
+    html = httpx.get(live_service.url).text.replace(
+        'name="write-key" content=""', 'name="write-key" content="k&quot;1"'
+    )
+    page.route(f"{live_service.url}/", lambda route: route.fulfill(content_type="text/html", body=html))
+    open_page(page, live_service)
+    with page.expect_request("**/v1/track") as told:
+        add_first(page, "found")
+    assert told.value.post_data_json["writeKey"] == 'k"1'
+    page.get_by_label("Shopper id").fill("somebody")
+    with page.expect_request("**/v1/identify") as told:
+        page.get_by_role("button", name="Use").click()
+    assert told.value.post_data_json["writeKey"] == 'k"1'

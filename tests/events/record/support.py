@@ -15,10 +15,10 @@ from sqlalchemy import Table, select
 from configs import load_settings
 from events.brokers.base import Broker, DeadLetter, Delivery, Lag
 from events.contract import Event, Line, OrderFacts
-from events.record.database import migrate, open_database, store
+from events.record.database import migrate, open_database
 from events.record.log import compact, flush, log_folder, read_log
-from events.record.rows import families_of
 from events.record.writer import Writer
+from events.record.writing import record_events
 from tests.events.builders import NOW
 
 DAY = 86_400.0
@@ -38,7 +38,7 @@ class Record:
     def store(self, *events: Event) -> None:
         """Write events in one transaction."""
         with self.engine.begin() as connection:
-            store(connection, families_of(events, NOW))
+            record_events(connection, events, NOW)
 
     def flush(self) -> int:
         """Move the tail to files."""

@@ -22,7 +22,7 @@ from events.brokers import connect
 from events.brokers.base import Lag
 from events.contract import Event, Line
 from events.record import tables, writer
-from events.record.database import open_database
+from events.record.database import migrate, open_database
 from events.record.log import log_folder, read_log
 from events.record.writer import write
 from tests.events.builders import NOW
@@ -90,7 +90,7 @@ def test_everything_delivered_is_written_and_acknowledged(record: Record) -> Non
 
 def test_nothing_is_acknowledged_that_is_not_committed(record: Record, monkeypatch: pytest.MonkeyPatch) -> None:
     broker = MemoryBroker([order(f"o{number}", message=f"m{number}") for number in range(10)])
-    real, failures = writer.store, iter([True, True, False])
+    real, failures = writer.record_events, iter([True, True, False])
 
     def failing(*arguments: object) -> None:
         real(*arguments)  # type: ignore[arg-type] # passed on as they came
@@ -106,7 +106,7 @@ def test_nothing_is_acknowledged_that_is_not_committed(record: Record, monkeypat
         stop.set()
         await task
 
-    monkeypatch.setattr(writer, "store", failing)
+    monkeypatch.setattr(writer, "record_events", failing)
     asyncio.run(until_done())
     assert len(record.rows(tables.orders)) == 10
 
@@ -177,9 +177,10 @@ def test_a_killed_writer_has_acknowledged_nothing_that_is_not_stored(redis_url: 
     asyncio.run(_published(settings, events))
     engine = open_database(settings, write=True)
 
+    migrate(engine)
+
     def stored() -> list[str]:
-        ready = (tmp_path / "run" / "recorder.json").exists()  # written after the migrations
-        return read_log(engine, log_folder(settings))["message_id"].to_pylist() if ready else []
+        return read_log(engine, log_folder(settings))["message_id"].to_pylist()
 
     with WriterProcess(settings) as child:
         wait_until(lambda: len(stored()) > 0)

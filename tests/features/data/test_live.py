@@ -16,6 +16,7 @@ from events.contract import Event, Line
 from events.record.database import open_database
 from events.record.writer import Writer
 from features.data.fingerprint import source_fingerprint
+from tests.events.builders import alias, identify
 from tests.events.record.support import Record, order
 from tests.features.data.shop import Shop, product
 from tests.support.collecting import collecting
@@ -97,6 +98,28 @@ def test_an_order_of_nobody_in_particular_has_a_shopper_of_its_own(live_shop: Sh
     live_shop.ingest()
     orders = live_shop.table("orders").set_index("order_id")["shopper_id"]
     assert (orders["a"], orders["b"]) == ("anonymous:a1", "anonymous:s1")
+
+
+def test_an_order_counts_for_whom_its_anonymous_id_turned_out_to_be(live_shop: Shop, record: Record) -> None:
+    at, nobody = AT.timestamp(), {"shopper_id": None}
+    before = identify("early", "m9", at=at - 5, message="1")
+    record.store(
+        before,
+        sold("a", Line("p01", price=1.0), **nobody, anonymous_id="early"),
+        sold("b", Line("p01", price=1.0), **nobody, anonymous_id="late"),
+        sold("c", Line("p01", price=1.0), **nobody, anonymous_id="app"),
+        sold("d", Line("p01", price=1.0), **nobody, anonymous_id="kiosk"),
+        *(identify("kiosk", f"m{number}", at=at, message=f"k{number}") for number in range(4)),
+    )
+    found = [source_fingerprint(live_shop.settings)]
+    record.store(identify("late", "m8", at=at + 9, message="2"), alias("app", "m7", at=at + 9, message="3"))
+    found.append(source_fingerprint(live_shop.settings))
+    record.store(before, identify("late", "m8", at=at + 99, message="4"))  # nothing new
+    found.append(source_fingerprint(live_shop.settings))
+    assert found[0] != found[1] == found[2]
+    live_shop.ingest()
+    orders = live_shop.table("orders").set_index("order_id")["shopper_id"]
+    assert orders[["a", "b", "c", "d"]].tolist() == ["m9", "m8", "m7", "anonymous:kiosk"]
 
 
 def test_a_price_that_was_not_told_is_the_catalogue_s(live_shop: Shop, record: Record) -> None:
