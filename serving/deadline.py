@@ -8,26 +8,26 @@ from typing import TypeVar
 
 T = TypeVar("T")
 
-TURNS = 8
-"""Turns of the event loop that an answer which lies in the socket needs to be read and handed on; a few to spare."""
-
 
 async def in_time(work: Awaitable[T], seconds: float) -> T:
     """Return what `work` returns, unless it takes longer than `seconds`.
 
-    Ranking another request keeps the event loop busy for milliseconds. When the deadline passes meanwhile, the answer
-    may have come long ago: it is looked for once more before it counts as missing.
+    Ranking another request keeps the event loop busy for milliseconds. By what this process notices the deadline too
+    late, the other side gets more time, at most as much again: the answer may have come long ago, or the question may
+    have gone out only now.
 
     Raises:
         TimeoutError: it took longer; the work was cancelled.
     """
     task = asyncio.ensure_future(work)
+    loop = asyncio.get_running_loop()
+    ends = loop.time() + seconds
     try:
         await asyncio.wait({task}, timeout=seconds)
-        for _ in range(TURNS):
-            if task.done():
-                return task.result()
-            await asyncio.sleep(0)
-        raise TimeoutError
+        if not task.done():
+            await asyncio.wait({task}, timeout=min(loop.time() - ends, seconds))
+        if not task.done():
+            raise TimeoutError
+        return task.result()
     finally:
         task.cancel()
