@@ -1,4 +1,4 @@
-"""The client of a drill: sends batches over HTTP as Segment's clients do, again and again until each is answered 200."""
+"""The client of a drill: sends batches over HTTP as Segment's clients do, each again until it is answered 200."""
 
 from __future__ import annotations
 
