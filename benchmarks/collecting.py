@@ -28,7 +28,7 @@ from serving.app import make_collector_app
 from serving.schema import BatchAccepted
 
 FLOOR = "/floor"
-READY_SECONDS = 60.0
+READY_SECONDS = 120.0
 STOP_SECONDS = 15.0
 
 
