@@ -18,7 +18,7 @@ from events.embedded import EmbeddedRedis
 from tests.support.ports import free_port
 from tests.support.rabbitmq import RabbitMQ
 
-STOP_SECONDS = 30.0
+STOP_SECONDS = 120.0
 COLLECT = (
     "import sys, time, uvicorn; from configs import load_settings; from serving.app import make_collector_app; "
     "uvicorn.run(make_collector_app(load_settings(), time.time), port=int(sys.argv[1]), log_level='warning', ws='none')"

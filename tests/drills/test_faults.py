@@ -34,7 +34,7 @@ from tests.support.kafka import Kafka
 from tests.support.ports import free_port
 from tests.support.rabbitmq import installed
 
-DRAIN_SECONDS = 90.0
+DRAIN_SECONDS = 240.0
 SETTLE_SECONDS = 3.0
 """After which RabbitMQ's queues, once made, outlive a crash."""
 WORKERS = [("consume", 1), ("consume", 2), ("record", 1)]
