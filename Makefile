@@ -3,6 +3,7 @@
 #   make run ONCE=1          the same, but stop after the result table
 #   make run PYTHON=/path/to/python3.11
 #   make test                everything the project checks about itself
+#   make drills              the fault drills of `make test` in their full form: 50,000 events a broker, some minutes
 
 PYTHON ?= python3.11
 BIN := .venv/bin
@@ -11,7 +12,7 @@ STAMP := .venv/.installed
 NAMED := $(if $(filter command environment,$(firstword $(origin PYTHON))),python)
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: run test check install lock python clean
+.PHONY: run test drills check install lock python clean
 .DEFAULT_GOAL := run
 
 run: $(STAMP)
@@ -23,6 +24,11 @@ test: $(STAMP)
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy
 	@$(BIN)/python -m pytest
+
+# DRILLS=full is the one difference to what `make test` runs; -rP shows what was killed how often.
+drills: $(STAMP)
+	@.ci/parts
+	@DRILLS=full $(BIN)/python -m pytest tests/drills -rP
 
 check: $(STAMP)
 	@$(BIN)/ruff check .

@@ -22,6 +22,7 @@ import numpy as np
 from rich.console import Console
 from rich.table import Table
 
+from benchmarks.wire import OK, answer, request
 from configs import Settings, load_settings
 from configs.errors import ConfigError
 from configs.home import write_json
@@ -103,9 +104,7 @@ def _carts(url: str) -> list[list[dict[str, str]]]:
 
 
 def _request(verb: str, path: str, body: object = None) -> bytes:
-    content = b"" if body is None else json.dumps(body).encode()
-    head = f"{verb} {path} HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
-    return f"{head}Content-Length: {len(content)}\r\n\r\n".encode() + content
+    return request(verb, path, b"" if body is None else json.dumps(body).encode())
 
 
 async def _load(url: str, requests: list[bytes], seconds: float, connections: int) -> Measured:
@@ -125,20 +124,15 @@ async def _load(url: str, requests: list[bytes], seconds: float, connections: in
 
 
 async def _connection(host: str, port: int, requests: Iterator[bytes], deadline: float) -> tuple[list[float], int]:
-    """Ask over one kept-open connection until the deadline; return the seconds of each answer and how many failed.
-
-    Raw streams: a full client would cost more than what is measured.
-    """
+    """Ask over one kept-open connection until the deadline; return the seconds of each answer and how many failed."""
     reader, writer = await asyncio.open_connection(host, port)
     times: list[float] = []
     failed = 0
     while (started := time.perf_counter()) < deadline:
         writer.write(next(requests))
-        head = await reader.readuntil(b"\r\n\r\n")
-        length = next((line for line in head.lower().split(b"\r\n") if line.startswith(b"content-length:")), b":0")
-        await reader.readexactly(int(length.split(b":")[1]))
+        status, _ = await answer(reader)
         times.append(time.perf_counter() - started)
-        failed += not head.startswith(b"HTTP/1.1 200")
+        failed += status != OK
     writer.close()
     await writer.wait_closed()
     return times, failed

@@ -93,7 +93,7 @@ def measure(settings: Settings, events: int, seconds: float, seeded: Sequence[in
     """
     if events < 1 or seconds <= 0:
         raise ConfigError(f"Found {events} events and {seconds} seconds, expected at least one and more than none.")
-    with tempfile.TemporaryDirectory() as folder, EmbeddedRedis(_free_port(), Path(folder)) as server:
+    with tempfile.TemporaryDirectory() as folder, EmbeddedRedis(free_port(), Path(folder)) as server:
         own = settings.model_copy(update={"redis": settings.redis.model_copy(update={"url": server.url})})
         found = asyncio.run(_measure(own, events, seconds, seeded))
     report = provenance("python -m benchmarks.profiles", "synthetic events") | {"events": events, "seconds": seconds}
@@ -265,7 +265,8 @@ def _limits(settings: Settings) -> Limits:
     return Limits(settings.events.max_session_events, settings.events.max_session_products)
 
 
-def _free_port() -> int:
+def free_port() -> int:
+    """Return a port on 127.0.0.1 that nothing listens on now."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port: int = probe.getsockname()[1]

@@ -24,6 +24,7 @@ from configs import Settings
 from configs.errors import PartError
 from configs.logs import configure_logs
 from configs.urls import without_password
+from events import appended
 from events.brokers import Broker, Delivery, connect
 from events.brokers.base import Lag
 from events.profiles import ProfileStore
@@ -106,6 +107,8 @@ class Worker:
         # Any: redis-py declares answers as "value or awaitable".
         self._redis: Any = client
         self._profiles = ProfileStore(client, settings.events)
+        # One append-only file for both holds what was applied before what was acknowledged.
+        self._apart = settings.broker_url != settings.redis_url
         self._batch, self._max_attempts = settings.events.batch, settings.events.max_attempts
         self.name = f"{socket.gethostname()}-{os.getpid()}"
         self._last_event_at = 0.0
@@ -158,6 +161,8 @@ class Worker:
                 await self._done([item])
 
     async def _done(self, deliveries: Sequence[Delivery]) -> None:
+        if self._apart:
+            await appended.until_appended(self._redis)
         await self._broker.acknowledge(deliveries)
         self.applied += len(deliveries)
         self._last_event_at = max(self._last_event_at, *(item.event.occurred_at for item in deliveries), 0.0)

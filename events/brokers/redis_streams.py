@@ -1,7 +1,8 @@
 """Events on Redis streams, one a partition.
 
-Accepted means written to Redis' append-only file, which the embedded server flushes every second: a killed process
-loses nothing, a machine that loses power up to one second (`appendfsync always` on a server of yours closes that gap).
+Accepted means written to Redis' append-only file, not only held back for it (see `events.appended`). The embedded
+server flushes it every second: a killed process loses nothing, a machine that loses power up to one second
+(`appendfsync always` on a server of yours closes that gap).
 Redis keeps what a consumer took until it is acknowledged; whoever reads takes over what has lain too long
 (XAUTOCLAIM), and Redis counts how often each entry was handed out, over all processes.
 
@@ -22,6 +23,7 @@ from redis.exceptions import RedisError, ResponseError
 
 from configs.errors import PartError
 from configs.settings import EventSettings
+from events import appended
 from events.brokers.base import Broker, DeadLetter, Delivery, Lag
 from events.brokers.letters import buried_event, oldest, read_letter, rejected_call
 from events.brokers.partitions import partition_of
@@ -55,12 +57,14 @@ class RedisStreams(Broker):
         self._reclaim_at = 0.0
 
     async def publish(self, events: Sequence[Event]) -> None:
-        """See `Broker.publish`; here really all or none."""
+        """See `Broker.publish`; Redis takes all or none."""
         arguments: list[Any] = [self._settings.max_waiting, self._settings.group, self._settings.record_group]
         for event in events:
             arguments += [partition_of(event.session_id, len(self._streams)) + 1, encode(event)]
         try:
             refused = await self._publish(keys=self._streams, args=arguments)
+            if refused == NONE_REFUSED:
+                await appended.until_appended(self._redis)
         except RedisError as error:
             raise PartError(f"The event stream in Redis did not accept the events ({error}).") from None
         if refused != NONE_REFUSED:
