@@ -12,6 +12,9 @@ from numpy.typing import NDArray
 CLIP = 6.0
 """Scaled features are held within so many standard deviations: a value never seen in training must not decide alone."""
 
+LARGEST = 100.0
+"""Above the logarithm of any float32: stands for the infinite quotient of a huge and a tiny value."""
+
 
 @dataclass(frozen=True)
 class Scaling:
@@ -35,7 +38,7 @@ class Scaling:
         known = ~np.isnan(size).all(axis=0)
         typical = np.ones(features.shape[1], dtype=np.float32)
         typical[known] = np.nanmedian(size[:, known], axis=0)
-        logs = _signed_log(features, typical)
+        logs = np.clip(_signed_log(features, typical), -LARGEST, LARGEST)
         there = ~np.isnan(logs).all(axis=0)
         mean, deviation = np.zeros_like(typical), np.ones_like(typical)
         mean[there] = np.nanmean(logs[:, there], axis=0)
@@ -92,7 +95,8 @@ class NeuralRanker:
 
 def _signed_log(features: NDArray[np.float32], typical: NDArray[np.float32]) -> NDArray[np.float32]:
     logs: NDArray[np.float32] = np.abs(features)
-    logs /= typical
+    with np.errstate(over="ignore"):  # a quotient beyond float32 is infinite, and held within bounds later
+        logs /= typical
     np.log1p(logs, out=logs)
     np.copysign(logs, features, out=logs)
     return logs

@@ -85,6 +85,17 @@ def test_any_column_can_be_scaled_empty_and_constant_ones_too(features: Any) -> 
     assert inputs.dtype == np.float32
 
 
+def test_a_value_that_is_huge_next_to_tiny_ones_is_held_within_bounds() -> None:
+    tiny = np.finfo(np.float32).tiny
+    features = np.full((3, COLUMNS), tiny, dtype=np.float32)
+    features[0, 0] = 4.0
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        inputs = Scaling.of(features).inputs(features)
+    assert np.isfinite(inputs).all()
+    assert inputs[0, 0] > inputs[1, 0]
+
+
 def test_arrays_give_back_the_same_network(trained: NeuralRanker) -> None:
     again = NeuralRanker.from_arrays(trained.arrays())
     features = examples(draws=5).features
