@@ -10,10 +10,9 @@ import asyncio
 import json
 import os
 import random
-import signal
-import socket
 import time
 from collections.abc import Sequence
+from functools import partial
 from typing import Any
 
 import redis.asyncio as redis
@@ -28,8 +27,8 @@ from events import appended
 from events.brokers import Broker, Delivery, connect
 from events.brokers.base import Lag
 from events.profiles import ProfileStore
+from events.working import WAIT_MS, own_name, run_until_told, step_until
 
-WAIT_MS = 500
 HEARTBEAT_SECONDS = 1.0
 LAG_SECONDS = 5.0
 """Brokers may have to count what waits, so it is asked for less often than the heart beats."""
@@ -37,7 +36,8 @@ GONE_SECONDS = 60.0
 """After so long without a heartbeat a consumer is no longer counted as one."""
 SUSPECT_TIMES = 3
 """Times `events.max_attempts` that an event may be handed out before it is buried untried."""
-RETRY_SECONDS = (0.1, 0.2, 0.5, 1.0, 2.0)
+AWAY = (RedisError, OSError, PartError)
+"""What passes: Redis or the broker does not answer now."""
 
 HEARTBEAT = "tillwise:consumer:heartbeats"
 """Redis hash: name of each consumer → its newest heartbeat, see `beats_of`."""
@@ -48,7 +48,7 @@ log = structlog.get_logger()
 def run_consumer(settings: Settings) -> None:
     """Consume until SIGTERM or SIGINT, then finish the batch in hand and return."""
     configure_logs(settings.log.level, settings.log.format, process="consumer")
-    asyncio.run(_run(settings))
+    run_until_told(partial(consume, settings))
 
 
 def beats_of(answer: dict[bytes, bytes]) -> list[dict[str, Any]]:
@@ -60,34 +60,14 @@ def beats_of(answer: dict[bytes, bytes]) -> list[dict[str, Any]]:
     return sorted((json.loads(raw) for raw in answer.values()), key=lambda beat: -float(beat["at"]))
 
 
-async def _run(settings: Settings) -> None:
-    stop = asyncio.Event()
-    loop = asyncio.get_running_loop()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, stop.set)
-    await consume(settings, stop)
-
-
 async def consume(settings: Settings, stop: asyncio.Event) -> None:
     """Apply events as they come until `stop` is set; while Redis or the broker is away, wait for it."""
     broker = connect(settings)
     client = redis.Redis.from_url(settings.redis_url, socket_timeout=10, socket_connect_timeout=2)
     worker = Worker(settings, broker, client)
-    failures = 0
     log.info("consuming", broker=without_password(settings.broker_url), stream=settings.events.stream)
     try:
-        while not stop.is_set():
-            try:
-                await worker.step()
-                if failures:
-                    log.info("events are applied again")
-                failures = 0
-            except (RedisError, OSError, PartError) as error:
-                if not failures:
-                    log.warning("events cannot be applied now, trying again", error=str(error))
-                pause = RETRY_SECONDS[min(failures, len(RETRY_SECONDS) - 1)]
-                failures += 1
-                await _sleep(stop, pause)
+        await step_until(stop, worker.step, AWAY)
     finally:
         await worker.leave()
         await broker.close()
@@ -110,7 +90,7 @@ class Worker:
         # One append-only file for both holds what was applied before what was acknowledged.
         self._apart = settings.broker_url != settings.redis_url
         self._batch, self._max_attempts = settings.events.batch, settings.events.max_attempts
-        self.name = f"{socket.gethostname()}-{os.getpid()}"
+        self.name = own_name()
         self._last_event_at = 0.0
         self._next_beat = self._lag_at = 0.0
         self._lag = Lag(0, 0)
@@ -140,7 +120,7 @@ class Worker:
     async def _apply(self, deliveries: Sequence[Delivery]) -> None:
         try:
             await self._profiles.apply([item.event for item in deliveries])
-        except (RedisError, OSError, PartError):
+        except AWAY:
             raise  # nothing is wrong with the events: the whole batch is delivered again
         except Exception:  # one of the events is poison; the others are not to wait for it
             log.exception("a batch cannot be applied, trying its events one by one", events=len(deliveries))
@@ -171,7 +151,7 @@ class Worker:
         """Apply one event; return whether it was. One that failed too often is buried, else it comes again."""
         try:
             await self._profiles.apply([delivery.event])
-        except (RedisError, OSError, PartError):
+        except AWAY:
             raise
         except Exception as error:
             if delivery.attempts >= self._max_attempts:
@@ -206,10 +186,3 @@ class Worker:
         ]
         if gone:
             await self._redis.hdel(HEARTBEAT, *gone)
-
-
-async def _sleep(stop: asyncio.Event, seconds: float) -> None:
-    try:
-        await asyncio.wait_for(stop.wait(), seconds)
-    except TimeoutError:
-        return

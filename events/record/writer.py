@@ -9,10 +9,9 @@ from __future__ import annotations
 
 import asyncio
 import os
-import signal
-import socket
 import time
 from collections.abc import Sequence
+from functools import partial
 
 import structlog
 from redis.exceptions import RedisError
@@ -30,9 +29,8 @@ from events.record.database import migrate, open_database
 from events.record.log import compact, flush, is_due, log_folder
 from events.record.writing import record_events, suppress
 from events.suppression import suppressed_until
+from events.working import WAIT_MS, own_name, run_until_told, step_until
 
-WAIT_MS = 500
-RETRY_SECONDS = (0.1, 0.2, 0.5, 1.0, 2.0)
 AWAY = (PartError, RedisError, SQLAlchemyError, OSError)
 """What passes: the broker, the database or the disk does not answer now."""
 POISON = (DataError, IntegrityError, ValueError, OverflowError)
@@ -44,14 +42,10 @@ log = structlog.get_logger()
 def run_writer(settings: Settings) -> None:
     """Write until SIGTERM or SIGINT, then finish the batch in hand and return."""
     configure_logs(settings.log.level, settings.log.format, process="recorder")
-    asyncio.run(_run(settings))
+    run_until_told(partial(_run, settings))
 
 
-async def _run(settings: Settings) -> None:
-    stop = asyncio.Event()
-    loop = asyncio.get_running_loop()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, stop.set)
+async def _run(settings: Settings, stop: asyncio.Event) -> None:
     broker = connect(settings, settings.events.record_group)
     try:
         await write(settings, broker, stop)
@@ -63,18 +57,8 @@ async def write(settings: Settings, broker: Broker, stop: asyncio.Event) -> None
     """Write events as they come until `stop` is set; while the broker or the database is away, wait for it."""
     engine = open_database(settings, write=True)
     writer = Writer(settings, broker, engine)
-    failures = 0
     try:
-        while not stop.is_set():
-            try:
-                await writer.step()
-                failures = 0
-            except AWAY as error:
-                if not failures:
-                    log.warning("waiting for the broker or the database", error=str(error).splitlines()[0])
-                pause = RETRY_SECONDS[min(failures, len(RETRY_SECONDS) - 1)]
-                failures += 1
-                await _sleep(stop, pause)
+        await step_until(stop, writer.step, AWAY)
     finally:
         writer.leave()
         engine.dispose()
@@ -87,7 +71,7 @@ class Writer:
     def __init__(self, settings: Settings, broker: Broker, engine: Engine) -> None:
         self._settings, self._broker, self._engine = settings, broker, engine
         self._folder = log_folder(settings)
-        self._name = f"{socket.gethostname()}-{os.getpid()}"
+        self._name = own_name()
         self._ready = False
         self._next_beat = self._next_compaction = 0.0
         self.stored = 0
@@ -160,10 +144,3 @@ class Writer:
                 log.info("event log compacted", day=day.isoformat(), files=files)
         except (OSError, TillwiseError) as error:
             log.error("event log not compacted", error=str(error))
-
-
-async def _sleep(stop: asyncio.Event, seconds: float) -> None:
-    try:
-        await asyncio.wait_for(stop.wait(), seconds)
-    except TimeoutError:
-        return
