@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from pydantic import Field, SecretStr, field_serializer
+from pydantic import Field
 
-from configs.section import Section
+from configs.section import Secret, Section
 
 
 class ServingSettings(Section):
@@ -19,18 +19,13 @@ class ServingSettings(Section):
     redis_timeout_ms: float = Field(gt=0, description="longest wait for session and shopper state")
     max_k: int = Field(ge=1, description="most items one request may ask for")
     max_cart: int = Field(ge=1, description="most distinct products of a cart")
-    operator_keys: tuple[str, ...] = Field(
+    operator_keys: tuple[Secret, ...] = Field(
         description="bearer tokens of people who may read and erase profiles; none: those routes do not exist"
     )
-    page_write_key: SecretStr | None = Field(
+    page_write_key: Secret | None = Field(
         description="write key that the demo checkout page is handed, for all who open it to see: one of "
         "events.write_keys made for it alone; null: it gets none, and where keys are asked for its events are lost"
     )
-
-    @field_serializer("page_write_key", when_used="json")
-    def _revealed(self, key: SecretStr | None) -> str | None:
-        """Settings as JSON are handed to processes of ours, which need the key."""
-        return None if key is None else key.get_secret_value()
 
 
 class EventSettings(Section):
@@ -76,32 +71,22 @@ class EventSettings(Section):
     shopper_ttl_days: float = Field(gt=0, description="recent orders and links of an id without new ones are forgotten")
     max_body_kb: int = Field(ge=1, description="largest request body")
     max_event_kb: int = Field(ge=1, description="largest single event")
-    write_keys: tuple[SecretStr, ...] = Field(
+    write_keys: tuple[Secret, ...] = Field(
         description="secrets of which a tracking call must carry one, as the user name of HTTP basic authentication "
         "or as `writeKey` in its body; empty: none is asked for. As a variable: TILLWISE_EVENTS__WRITE_KEYS='[\"key\"]'"
     )
-
-    @field_serializer("write_keys", when_used="json")
-    def _revealed(self, keys: tuple[SecretStr, ...]) -> list[str]:
-        """Settings as JSON are handed to processes of ours, which need the keys."""
-        return [key.get_secret_value() for key in keys]
 
 
 class RecordSettings(Section):
     """The system of record: orders and outcomes in SQL, the event log in Parquet below the work folder."""
 
-    database_url: SecretStr | None = Field(
+    database_url: Secret | None = Field(
         description="SQLAlchemy URL, postgresql+psycopg://user:password@host/database; null: SQLite in the work folder"
     )
     batch: int = Field(ge=1, description="most events written in one transaction")
     flush_events: int = Field(ge=1, description="so many events make a file of the event log")
     flush_seconds: float = Field(gt=0, description="so do fewer, once the oldest has waited so long in the database")
     compact_hours: float = Field(gt=0, description="how often the files of closed days are made one")
-
-    @field_serializer("database_url", when_used="json")
-    def _revealed(self, url: SecretStr | None) -> str | None:
-        """Settings as JSON are handed to processes of ours, which need the password."""
-        return None if url is None else url.get_secret_value()
 
 
 class ReplaySettings(Section):

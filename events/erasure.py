@@ -8,11 +8,11 @@ and the suppression list name people by digest only.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import UTC, datetime
 from typing import Any, Protocol
 
 import msgspec
 
+from configs.moments import moment
 from events.suppression import ERASURES, SUPPRESSED, digest
 
 RECEIPTS = "tillwise:erasure-receipts"
@@ -70,7 +70,6 @@ async def forget(redis: Any, erasers: Sequence[Eraser], ids: Sequence[str], at: 
         pipe.incr(ERASURES)
         await pipe.execute()
     parts = [await eraser.erase(ids, at) for eraser in erasers]
-    when = datetime.fromtimestamp(at, UTC).isoformat(timespec="seconds")
-    receipt = Receipt(when, sorted(map(digest, ids)), parts)
+    receipt = Receipt(moment(at), sorted(map(digest, ids)), parts)
     await redis.lpush(RECEIPTS, msgspec.json.encode(receipt))
     return receipt

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 
 from configs import Settings
 from configs.home import read_json
+from configs.moments import moment
 from monitoring.area import Area
 
 BUILD = "tillwise run"
@@ -75,8 +76,3 @@ def hit_rates(metrics: dict[str, float]) -> dict[str, float]:
         if (variant, metric) == ("loo", "hit_rate"):
             rates[arm] = round(value, 4)
     return rates
-
-
-def moment(seconds: float) -> str:
-    """Return unix seconds as RFC 3339 text, UTC."""
-    return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="seconds")

@@ -12,12 +12,12 @@ import redis.asyncio
 
 from configs import Settings
 from configs.errors import NotBuiltError, PartError
+from configs.moments import moment
 from configs.urls import without_password
 from events.brokers import Lag, connect
 from events.consumer import HEARTBEAT, HEARTBEAT_SECONDS, beats_of
 from features.store import is_materialized
 from monitoring.area import Area
-from monitoring.built import moment
 
 UP = "tillwise up"
 MISSED_BEATS = 5

@@ -6,7 +6,6 @@ import asyncio
 import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from typing import Any
 
 import msgspec
@@ -16,6 +15,7 @@ from numpy.typing import NDArray
 
 from configs import Settings
 from configs.errors import DataError, PartError
+from configs.moments import moment
 from events.broker_erasers import broker_erasers
 from events.brokers import Broker
 from events.contract import Line
@@ -139,8 +139,8 @@ class Profiles:
             session_id=session_id,
             shopper_id=state.shopper_id,
             anonymous_ids=list(state.anonymous_ids),
-            first_event_at=_text(state.first_event_at),
-            last_event_at=_text(state.last_event_at),
+            first_event_at=moment(state.first_event_at),
+            last_event_at=moment(state.last_event_at),
             cart=self._lines(
                 Line(product, quantity, state.prices.get(product), state.discounts.get(product, 0.0))
                 for product, quantity in state.cart.items()
@@ -150,7 +150,7 @@ class Profiles:
             checkout_step=state.checkout_step,
             context=state.context,
             activity=[
-                ProfileActivity(_text(x.at), x.what, x.product_id, self._title(x.product_id), x.quantity, x.seconds)
+                ProfileActivity(moment(x.at), x.what, x.product_id, self._title(x.product_id), x.quantity, x.seconds)
                 for x in activity_of(record, self._stay)
             ],
             order_ids=list(state.orders),
@@ -162,8 +162,8 @@ class Profiles:
             shopper_id=found.person.root,
             ids=list(found.person.ids),
             orders=state.orders,
-            first_order_at=_text(state.first_at) if state.orders else None,
-            last_order_at=_text(state.last_at) if state.orders else None,
+            first_order_at=moment(state.first_at) if state.orders else None,
+            last_order_at=moment(state.last_at) if state.orders else None,
             segment=state.segment(self._clock()),
             mean_basket_value=_number(state.mean_basket_value),
             mean_basket_products=_number(state.mean_basket_products),
@@ -187,7 +187,7 @@ class Profiles:
 
     def _order(self, order: CompletedOrder) -> ProfileOrder:
         lines = self._lines(order.lines)
-        return ProfileOrder(order.order_id, _text(order.at), order.channel, order.value, order.discount, lines)
+        return ProfileOrder(order.order_id, moment(order.at), order.channel, order.value, order.discount, lines)
 
     def _lines(self, lines: Iterable[Line]) -> list[ProfileLine]:
         return [ProfileLine(x.product_id, self._title(x.product_id), x.quantity, x.price, x.discount) for x in lines]
@@ -202,10 +202,6 @@ def _readable(raw: bytes | None) -> SessionRecord | None:
         return None if raw is None else decode_record(raw)
     except msgspec.DecodeError:
         return None  # nobody can read it; erasing its id erases it
-
-
-def _text(moment: float) -> str:
-    return datetime.fromtimestamp(moment, UTC).isoformat(timespec="seconds")
 
 
 def _number(value: float) -> float | None:

@@ -7,10 +7,10 @@ the package's manifest; the words around them are the same for every model.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from datetime import UTC, datetime
 from typing import Any
 
 from configs import Settings
+from configs.moments import moment
 from features.definitions import FEATURES
 from training.evaluation.significance import FLIPS
 
@@ -90,7 +90,7 @@ def model_card(evaluation: Mapping[str, Any], manifest: Mapping[str, Any], setti
 def _identity(evaluation: Mapping[str, Any], manifest: Mapping[str, Any]) -> list[str]:
     rows = [
         ("kind", f"{HEADS[manifest['ranking']['head']]}, over generated candidates"),
-        ("knows orders before", _moment(manifest["as_of"])),
+        ("knows orders before", moment(manifest["as_of"])),
         ("data", f"`{manifest['data'][:16]}`"),
         ("code", f"`{evaluation['code']}`"),
         (
@@ -233,7 +233,3 @@ def _share(value: float) -> str:
 
 def _plain(name: str) -> str:
     return name.replace("_", " ")
-
-
-def _moment(seconds: int) -> str:
-    return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="seconds")

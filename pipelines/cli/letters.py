@@ -5,12 +5,12 @@ from __future__ import annotations
 import asyncio
 import base64
 from collections.abc import Awaitable, Callable
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
 import typer
 
 from configs import load_settings
+from configs.moments import moment
 from pipelines.cli.output import Json, console_for, print_json, print_line
 
 if TYPE_CHECKING:
@@ -86,7 +86,7 @@ def _table(letters: list[DeadLetter]) -> Table:
     for letter in letters:
         source = f"{letter.source} /v1/{letter.endpoint}" if letter.endpoint else letter.source
         body = repr(letter.body[:PREVIEW])[2:-1]
-        table.add_row(*map(escape, (letter.id, _moment(letter), source, letter.field, letter.reason, body)))
+        table.add_row(*map(escape, (letter.id, moment(letter.at), source, letter.field, letter.reason, body)))
     return table
 
 
@@ -96,8 +96,4 @@ def _document(letter: DeadLetter) -> dict[str, Any]:
         body: dict[str, str] = {"body": letter.body.decode()}
     except UnicodeDecodeError:
         body = {"body_base64": base64.b64encode(letter.body).decode()}
-    return told | {"at": _moment(letter)} | body
-
-
-def _moment(letter: DeadLetter) -> str:
-    return datetime.fromtimestamp(letter.at, UTC).isoformat(timespec="seconds")
+    return told | {"at": moment(letter.at)} | body

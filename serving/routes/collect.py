@@ -32,7 +32,7 @@ class Collector:
     def __init__(self, broker: Broker, clock: Clock, limits: EventSettings) -> None:
         """Publish to `broker`; `limits` tells sizes and write keys."""
         self._broker, self._clock, self._limits = broker, clock, limits
-        self._keys = WriteKeys(key.get_secret_value() for key in limits.write_keys)
+        self._keys = WriteKeys(limits.write_keys)
 
     async def accept(self, request: AnyRequest, endpoint: Endpoint) -> Collected:
         """Return once a body's events are durable and its invalid calls lie with the dead letters.

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
-
 from litestar import get
 from litestar.di import NamedDependency
 
+from configs.moments import moment
 from serving.path import Engine
 from serving.schema import Status
 from training.recommender import ARMS
@@ -20,11 +19,7 @@ async def status(engine: NamedDependency[Engine]) -> Status:
         model_version=package.version,
         arms=list(ARMS),
         products=len(package.products),
-        as_of=_text(package.as_of),
-        now=_text(engine.clock()),
+        as_of=moment(package.as_of),
+        now=moment(engine.clock()),
         redis=await engine.state.answers(),
     )
-
-
-def _text(moment: float) -> str:
-    return datetime.fromtimestamp(moment, UTC).isoformat(timespec="seconds")

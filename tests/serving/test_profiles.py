@@ -46,7 +46,7 @@ def settings(built_shop: Settings, tmp_path_factory: pytest.TempPathFactory) -> 
         changed = {
             "redis": built_shop.redis.model_copy(update={"url": server.url}),
             "serving": built_shop.serving.model_copy(
-                update={"redis_timeout_ms": 1_000.0, "operator_keys": ("another", KEY)}
+                update={"redis_timeout_ms": 1_000.0, "operator_keys": (SecretStr("another"), SecretStr(KEY))}
             ),
         }
         materialize(built_shop.model_copy(update=changed), SilentProgress())
@@ -330,7 +330,7 @@ def test_an_id_that_nobody_has_is_not_found(client: TestClient[Litestar]) -> Non
 def test_a_redis_that_is_away_is_said_to_be(built_shop: Settings, package: ModelPackage, tmp_path: Path) -> None:
     changed = {
         "redis": built_shop.redis.model_copy(update={"url": f"unix://{tmp_path}/none"}),
-        "serving": built_shop.serving.model_copy(update={"operator_keys": (KEY,)}),
+        "serving": built_shop.serving.model_copy(update={"operator_keys": (SecretStr(KEY),)}),
     }
     with TestClient(make_app(built_shop.model_copy(update=changed), package)) as client:
         for verb in ("GET", "DELETE"):

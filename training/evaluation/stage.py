@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +16,7 @@ import pyarrow.parquet as pq
 from configs import Progress, Settings, StageReport
 from configs.errors import DataError
 from configs.home import read_json, write_json
+from configs.moments import moment
 from configs.provenance import provenance
 from features.history import History, ingest_record, load_history
 from features.shopper import ShopperState
@@ -104,7 +104,7 @@ def evaluate(settings: Settings, progress: Progress) -> StageReport:
     report |= {
         "model_version": package.version,
         "k": settings.evaluation.k,
-        "window": {"start": _moment(window.start), "end": _moment(window.end)},
+        "window": {"start": moment(window.start), "end": moment(window.end)},
     }
     report["evaluated"] = log_evaluation(settings.work.reports, report)
     report["variants"] = variants
@@ -135,7 +135,3 @@ def _cases(settings: Settings, history: History, window: Window, share: float) -
 def _channel_of(data: Path) -> dict[str, str]:
     orders = pq.read_table(data / "orders.parquet", columns=["order_id", "channel"])
     return dict(zip(orders["order_id"].to_pylist(), orders["channel"].to_pylist(), strict=True))
-
-
-def _moment(seconds: int) -> str:
-    return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="seconds")
