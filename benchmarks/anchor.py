@@ -35,22 +35,19 @@ from features.top import top_rows
 from features.windows import Window, cut_windows
 from training.baselines.base import Ranked
 from training.candidates import generate
-from training.dataset import build_examples, product_matrices, states_of
+from training.dataset import build_examples, product_matrices
 from training.evaluation.arms import MODEL, Arm
 from training.evaluation.log import log_evaluation
-from training.evaluation.metrics import CUTS, Hidden, Products
-from training.evaluation.ranking import Work, rank_all
-from training.evaluation.report import Asked, variant_report
+from training.evaluation.stage import judge_all
 from training.gbm import fit_gbm
 from training.package import ModelPackage
-from training.protocol import HIDDEN_SHARE, Variant, fingerprint, make_cases
+from training.protocol import Variant
 from training.recommender import Recommender
 
 PLAIN = tuple(module.FEATURE for module in (cart_affinity, repeat, category, brand, popularity, price, basket))
 FOLDS = 2
 CANDIDATES = {"cooccurrence": 150, "history": 200, "popular": 60, "neural": 0, "unsold": 0}
 ANCHOR = "anchor"
-COMPARED = ("hit_rate", "recall", "ndcg")
 EVERY_BASKET = 10**9
 
 
@@ -105,10 +102,8 @@ def measure(settings: Settings, tell: Callable[[str], None] = lambda _: None) ->
     report |= {"model_version": package.version, "window": {"start": windows.test.start, "end": windows.test.end}}
     report |= {"anchor": {"trees": anchor.booster.num_trees(), "columns": list(columns_of(PLAIN)), "seconds": seconds}}
     report["evaluated"] = log_evaluation(settings.work.reports, report)
-    report["variants"] = {}
-    for variant in HIDDEN_SHARE:
-        tell(f"ranking the cases of {variant}")
-        report["variants"][variant] = _judge(settings, history, package, arms, variant)
+    tell("ranking the held-out cases")
+    report["variants"] = judge_all(settings, history, windows.test, package, arms, tell=lambda *_: None)
     write_json(settings.work.reports / "anchor.json", report)
     return report
 
@@ -123,27 +118,6 @@ def fit_anchor(settings: Settings, history: History, folds: tuple[Window, ...]) 
     examples = build_examples(plain, store, history, folds, sides=sides, progress=lambda _: None, features=PLAIN)
     booster, _ = fit_gbm(examples, training, SilentProgress(), columns_of(PLAIN))
     return Anchor(booster, plain)
-
-
-def _judge(
-    settings: Settings, history: History, package: ModelPackage, arms: dict[str, Arm], variant: Variant
-) -> dict[str, Any]:
-    window = cut_windows(history, ingest_record(settings.work.data)["timezone"], settings.windows).test
-    least, share = settings.windows.min_basket_products, HIDDEN_SHARE[variant]
-    cases = make_cases(history, window, hidden_share=share, min_products=least, seed=settings.windows.seed)
-    states = states_of(settings, open_store(settings), history, cases)
-    k = settings.evaluation.k
-    work = Work(arms, package.matrix, package.candidates, cases, states, max(k, *CUTS), k)
-    shown = rank_all(work, settings.evaluation.workers, lambda _: None)
-    asked = Asked(
-        Hidden.of(cases),
-        history.shopper[[case.order for case in cases]],
-        Products.of(package.matrix),
-        k,
-        settings.evaluation.bootstrap_samples,
-        settings.windows.seed,
-    )
-    return {"fingerprint": fingerprint(history, cases)} | variant_report(asked, shown, {}, COMPARED)
 
 
 def table_of(report: dict[str, Any], variant: Variant) -> Table:

@@ -87,19 +87,15 @@ def evaluate(settings: Settings, progress: Progress) -> StageReport:
     package = ModelPackage.load(settings.work.model)
     progress.update("fitting baselines", 0.02)
     arms = arms_of(package, history, settings.evaluation.baselines)
-    cases = {variant: _cases(settings, history, window, share) for variant, share in HIDDEN_SHARE.items()}
     progress.update("joining shopper states", 0.05)
-    orders = cases["loo"]
-    states = states_of(settings, open_store(settings), history, orders)
-    state = {case.order: found for case, found in zip(orders, states, strict=True)}
-    judge = Judge(settings, history, package, arms, _channel_of(settings.work.data), state)
-    variants: dict[str, Any] = {}
-    for done, variant in enumerate(cases):
-
-        def tell(share: float, variant: Variant = variant, done: int = done) -> None:
-            progress.update(f"{variant}: ranking cases", 0.2 + 0.75 * (done + share) / len(cases))
-
-        variants[variant] = judge.report(variant, cases[variant], tell)
+    variants = judge_all(
+        settings,
+        history,
+        window,
+        package,
+        arms,
+        tell=lambda variant, share: progress.update(f"{variant}: ranking cases", 0.2 + 0.75 * share),
+    )
     report = provenance("tillwise evaluate", record["fingerprint"])
     report |= {
         "model_version": package.version,
@@ -119,6 +115,40 @@ def evaluate(settings: Settings, progress: Progress) -> StageReport:
         wrote={"arms": len(arms), "plots": len(plots)},
         metrics={arm: variants["loo"]["arms"][arm]["hit_rate"] for arm in arms},
     )
+
+
+def judge_all(
+    settings: Settings,
+    history: History,
+    window: Window,
+    package: ModelPackage,
+    arms: Mapping[str, Arm],
+    *,
+    tell: Callable[[Variant, float], None],
+) -> dict[str, Any]:
+    """Return the figures of every variant by name: what `variant_report` says of a window's cases.
+
+    Args:
+        settings: of a work folder with data and features. history: all orders. window: whose baskets are held out.
+        package: what is judged. arms: by name; the model is one of them.
+        tell: hears the variant that is ranked, and the finished share of all.
+
+    Raises:
+        DataError: no basket of the window is large enough to hide a part of it.
+    """
+    cases = {variant: _cases(settings, history, window, share) for variant, share in HIDDEN_SHARE.items()}
+    orders = cases["loo"]
+    states = states_of(settings, open_store(settings), history, orders)
+    state = {case.order: found for case, found in zip(orders, states, strict=True)}
+    judge = Judge(settings, history, package, arms, _channel_of(settings.work.data), state)
+    variants: dict[str, Any] = {}
+    for done, variant in enumerate(cases):
+
+        def told(share: float, variant: Variant = variant, done: int = done) -> None:
+            tell(variant, (done + share) / len(cases))
+
+        variants[variant] = judge.report(variant, cases[variant], told)
+    return variants
 
 
 def _cases(settings: Settings, history: History, window: Window, share: float) -> list[Case]:
