@@ -69,16 +69,17 @@ class ProductMatrix:
         return np.argsort(-self.stats.popularity, kind="stable").astype(np.int32)
 
     @cached_property
+    def orders_lately(self) -> NDArray[np.float32]:
+        """float32[products], orders of anybody, decayed fast; 0 if it never sold."""
+        # The trend is the ratio of two rates per day: this undoes it.
+        days = self.features.trend_half_life_days / self.features.popularity_half_life_days
+        orders: NDArray[np.float32] = np.nan_to_num(self.stats.popularity * self.stats.trend * days)
+        return orders
+
+    @cached_property
     def popularity_lately(self) -> NDArray[np.float32]:
         """float32[products] in [0, 1], orders of anybody, decayed fast, on a log scale; 1 is what sells most."""
-        features = self.features
-        # The trend is the ratio of two rates per day: this undoes it.
-        fast = (
-            self.stats.popularity
-            * self.stats.trend
-            * (features.trend_half_life_days / features.popularity_half_life_days)
-        )
-        scale = np.log1p(np.nan_to_num(fast))
+        scale = np.log1p(self.orders_lately)
         share: NDArray[np.float32] = (scale / max(float(scale.max(initial=0.0)), 1e-9)).astype(np.float32)
         return share
 

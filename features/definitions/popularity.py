@@ -14,14 +14,12 @@ from features.definitions.base import Feature
 
 def _compute(context: Context, candidates: NDArray[np.int32]) -> Sequence[NDArray[Any] | float]:
     stats, leaf = context.products.stats, context.products.catalogue.levels.leaf[candidates]
-    popularity, features = stats.popularity[candidates], context.products.features
-    # The trend is the ratio of two rates per day: this undoes it.
-    week = popularity * stats.trend[candidates] * (features.trend_half_life_days / features.popularity_half_life_days)
+    popularity = stats.popularity[candidates]
     return (
         np.log1p(popularity),
         stats.trend[candidates],
         stats.days_since_sold[candidates],
-        np.log1p(np.nan_to_num(week)),
+        np.log1p(context.products.orders_lately[candidates]),
         np.log1p(stats.orders[candidates]),
         popularity / (context.products.category_popularity[leaf] + 1.0),
     )
