@@ -22,7 +22,7 @@ from litestar.status_codes import HTTP_200_OK
 
 from configs import load_settings
 from configs.errors import PartError
-from configs.processes import die_with_parent
+from configs.processes import start_child
 from events.consumer import run_consumer
 from serving.app import make_collector_app
 from serving.schema import BatchAccepted
@@ -62,13 +62,7 @@ def running(port: int, redis_url: str, folder: Path) -> Iterator[str]:
     url = f"http://127.0.0.1:{port}"
     with ExitStack() as stack, (folder / "processes.log").open("ab") as log:
         for arguments in (["collector", str(port)], ["consumer"]):
-            child = subprocess.Popen(
-                [sys.executable, "-m", "benchmarks.collecting", *arguments],
-                env=environment,
-                stdout=log,
-                stderr=log,
-                preexec_fn=die_with_parent,  # noqa: PLW1509 - started from one thread
-            )
+            child = start_child([sys.executable, "-m", "benchmarks.collecting", *arguments], log, env=environment)
             stack.callback(_end, child)
         deadline = time.monotonic() + READY_SECONDS
         while not _answers(url):

@@ -14,7 +14,7 @@ from typing import Self
 import redis
 
 from configs.errors import PartError, PortBusyError
-from configs.processes import die_with_parent
+from configs.processes import start_child
 
 READY_SECONDS = 20.0
 STOP_SECONDS = 15.0
@@ -56,17 +56,14 @@ class EmbeddedRedis:
             )
         self.folder.mkdir(parents=True, exist_ok=True)
         log = self.folder / "redis.log"
-        self._process = subprocess.Popen(
+        self._process = start_child(
             [
                 *(find_binary(), "--port", str(self.port), "--bind", "127.0.0.1", "--dir", str(self.folder)),
                 *("--appendonly", "yes", "--appendfsync", "everysec", "--save", "", "--logfile", str(log)),
                 *("--daemonize", "no", "--protected-mode", "yes"),
             ],
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-            start_new_session=True,
-            preexec_fn=die_with_parent,  # noqa: PLW1509 - callers start it from one thread
+            subprocess.DEVNULL,
+            leads_group=True,
         )
         self._wait_until_ready(log)
 

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from configs import Settings
-from configs.processes import die_with_parent
+from configs.processes import start_child
 from pipelines.parts.base import Part
 from pipelines.processes import end_group, environment
 
@@ -51,15 +51,7 @@ class CommandPart(Part):
         """Start the command; what it prints is appended to the log."""
         self.log.parent.mkdir(parents=True, exist_ok=True)
         with self.log.open("ab") as log:
-            self._process = subprocess.Popen(
-                self._command,
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=log,
-                env=environment(self._settings),
-                start_new_session=True,
-                preexec_fn=die_with_parent,  # noqa: PLW1509 - the supervising process has one thread
-            )
+            self._process = start_child(self._command, log, env=environment(self._settings), leads_group=True)
 
     def alive(self) -> bool:
         """Return whether the process runs."""

