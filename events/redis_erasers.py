@@ -10,6 +10,7 @@ import msgspec
 from redis.exceptions import ResponseError
 
 from configs.settings import EventSettings
+from events.brokers.redis_scripts import TRIM
 from events.erasure import Part
 from events.mentions import Mentions
 from events.session.store import SESSIONS, decode_session, session_key
@@ -122,7 +123,7 @@ class StreamEraser:
     async def _drop(self, key: bytes, tokens: list[bytes]) -> str | None:
         """Erase entries; return what is left of them, None if nothing."""
         if await self._redis.xlen(key) > MOST_REWRITTEN:
-            await self._trim_consumed(key)
+            await self._redis.eval(TRIM, 1, key)
         if await self._redis.xlen(key) > MOST_REWRITTEN:
             await self._redis.xdel(key, *tokens)
             return (
@@ -131,17 +132,6 @@ class StreamEraser:
             )
         await self._redis.eval(_REWRITE, 2, key, key + b":rewritten", *tokens)
         return None
-
-    async def _trim_consumed(self, key: bytes) -> None:
-        """Cut what every group has taken and acknowledged."""
-        groups = await self._redis.xinfo_groups(key)
-        needed = []
-        for group in groups:
-            pending = await self._redis.xpending(key, group["name"])
-            needed.append(_order(pending["min"] or group["last-delivered-id"]))
-        if needed:
-            first = min(needed)
-            await self._redis.xtrim(key, minid=f"{first[0]}-{first[1]}", approximate=False)
 
 
 class TrainingEraser:
@@ -193,8 +183,3 @@ def _concerns(raw: bytes, ids: set[str]) -> bool:
     except msgspec.DecodeError:
         return True  # nobody can read it, and the bytes are there
     return not ids.isdisjoint({state.shopper_id, *state.anonymous_ids})
-
-
-def _order(token: bytes) -> tuple[int, int]:
-    milliseconds, _, number = token.decode().partition("-")
-    return int(milliseconds), int(number)
