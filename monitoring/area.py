@@ -5,6 +5,11 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
 
+UP = "tillwise up"
+"""Mends what is not running."""
+MISSED_BEATS = 5
+"""After so many heartbeats that did not come a process counts as hanging."""
+
 State = Literal["ok", "stale", "not built", "not running", "failing"]
 
 

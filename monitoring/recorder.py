@@ -13,11 +13,9 @@ from events.brokers import Lag, connect
 from events.record.beat import BEAT_SECONDS, RECORDER_BEAT
 from events.record.database import database_url
 from events.record.reading import row_counts
-from monitoring.area import Area
+from monitoring.area import MISSED_BEATS, UP, Area
 
-UP = "tillwise up"
-DATABASE = "start the database, or correct record.database_url"
-MISSED_BEATS = 5
+DATABASE = "correct record.database_url or start the database"
 
 
 def recorder_area(settings: Settings) -> Area:
@@ -29,9 +27,7 @@ def recorder_area(settings: Settings) -> Area:
         facts: dict[str, Any] = {"database": database_url(settings).render_as_string(hide_password=True)}
         counts = row_counts(settings)
     except (ConfigError, DataError) as error:
-        return Area(
-            "recorder", "failing", {"error": str(error)}, fix="correct record.database_url or start the database"
-        )
+        return Area("recorder", "failing", {"error": str(error)}, fix=DATABASE)
     facts |= {
         "orders": counts.get("orders", 0),
         "outcomes": counts.get("outcomes", 0),

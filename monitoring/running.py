@@ -17,10 +17,8 @@ from configs.urls import without_password
 from events.brokers import Lag, connect
 from events.consumer import HEARTBEAT, HEARTBEAT_SECONDS, beats_of
 from features.store import is_materialized
-from monitoring.area import Area
+from monitoring.area import MISSED_BEATS, UP, Area
 
-UP = "tillwise up"
-MISSED_BEATS = 5
 TIMEOUT_SECONDS = 2.0
 MIB = 2**20
 

@@ -74,6 +74,12 @@ def migrate(engine: Engine) -> None:
         command.upgrade(config, "head")
 
 
+def described(url: URL, what: str, error: exc.SQLAlchemyError) -> str:
+    """Return a sentence: which database, without its password, `what` it does not do, and why."""
+    reason = str(getattr(error, "orig", None) or error).strip().splitlines()[0]
+    return f"The system of record ({url.render_as_string(hide_password=True)}) {what}: {reason}"
+
+
 def store(connection: Connection, families: Iterable[Family]) -> None:
     """Write rows; of two with one key the one with the smaller mark stays, with its children."""
     for family in families:

@@ -16,7 +16,7 @@ from configs import Settings
 from configs.errors import DataError, PartError
 from events.contract import decode, ids_of
 from events.erasure import Part
-from events.record.database import KEYS_AT_A_TIME, migrate, open_database
+from events.record.database import KEYS_AT_A_TIME, described, migrate, open_database
 from events.record.log import LOCK, log_folder
 from events.record.parquet import (
     day_folder,
@@ -76,9 +76,7 @@ class RecordEraser:
                 removed = erase_from_tables(connection, ids) | {"events in files": in_files}
             return Part("system of record", removed, _free_bytes(engine))
         except SQLAlchemyError as error:
-            where = engine.url.render_as_string(hide_password=True)
-            reason = str(getattr(error, "orig", None) or error).strip().splitlines()[0]
-            raise PartError(f"The system of record ({where}) does not answer: {reason}") from None
+            raise PartError(described(engine.url, "does not answer", error)) from None
         except (OSError, DataError) as error:
             raise PartError(f"The event log cannot be rewritten: {error}") from None
         finally:

@@ -14,7 +14,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from configs import Settings
 from configs.errors import DataError
-from events.record.database import KEYS_AT_A_TIME, database_url, open_database
+from events.record.database import KEYS_AT_A_TIME, database_url, described, open_database
 from events.record.tables import links, log_tail, order_lines, orders, outcomes
 from events.shopper.identity import MOST_IDS, is_shared, newest_links, reached, users_of
 
@@ -142,8 +142,6 @@ def _opened(settings: Settings) -> Iterator[Connection | None]:
                 connection.exec_driver_sql("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY")
             yield connection if inspect(connection).has_table(orders.name) else None
     except SQLAlchemyError as error:
-        where = url.render_as_string(hide_password=True)
-        reason = str(getattr(error, "orig", None) or error).strip().splitlines()[0]
-        raise DataError(f"The system of record ({where}) cannot be read: {reason}") from None
+        raise DataError(described(url, "cannot be read", error)) from None
     finally:
         engine.dispose()
