@@ -256,9 +256,8 @@ def _load(times: Sequence[float], failed: int, started: float, events: int) -> L
 
 
 async def _waiting(settings: Settings) -> int:
-    broker = connect(settings)
-    lag = await broker.lag()
-    await broker.close()
+    async with connect(settings) as broker:
+        lag = await broker.lag()
     return lag.waiting + lag.unacknowledged
 
 

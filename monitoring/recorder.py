@@ -49,8 +49,5 @@ def recorder_area(settings: Settings) -> Area:
 
 
 async def _lag(settings: Settings) -> Lag:
-    broker = connect(settings, settings.events.record_group)
-    try:
+    async with connect(settings, settings.events.record_group) as broker:
         return await broker.lag()
-    finally:
-        await broker.close()

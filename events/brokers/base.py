@@ -5,7 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, Self
 
 from events.contract import Event
 
@@ -64,6 +64,14 @@ class Broker(ABC):
     Events of one session lie in one partition, in the order in which they were published. Whatever a method does, it
     raises PartError when the broker does not answer; after that it may be called again.
     """
+
+    async def __aenter__(self) -> Self:
+        """Return the broker, to be used while a block lasts."""
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        """Close it."""
+        await self.close()
 
     @abstractmethod
     async def publish(self, events: Sequence[Event]) -> None:

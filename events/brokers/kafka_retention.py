@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from confluent_kafka import KafkaException
-from confluent_kafka.admin import AdminClient, ConfigResource  # type: ignore[attr-defined] # exported, untold
+from confluent_kafka.admin import AdminClient, ConfigResource  # type: ignore[attr-defined] # imported there without "as", so mypy takes it for private
 
 from events.brokers.kafka_topics import ANSWER_SECONDS, client_config
 

@@ -46,11 +46,8 @@ def run_writer(settings: Settings) -> None:
 
 
 async def _run(settings: Settings, stop: asyncio.Event) -> None:
-    broker = connect(settings, settings.events.record_group)
-    try:
+    async with connect(settings, settings.events.record_group) as broker:
         await write(settings, broker, stop)
-    finally:
-        await broker.close()
 
 
 async def write(settings: Settings, broker: Broker, stop: asyncio.Event) -> None:

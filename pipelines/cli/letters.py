@@ -67,11 +67,8 @@ def _with_broker(settings: Settings, script: Callable[[Broker], Awaitable[_T]]) 
     from events.brokers import connect
 
     async def inside() -> _T:
-        broker = connect(settings)
-        try:
+        async with connect(settings) as broker:
             return await script(broker)
-        finally:
-            await broker.close()
 
     return asyncio.run(inside())
 

@@ -3,11 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-import os
 import random
 import signal
-import subprocess
-import sys
 import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -18,7 +15,7 @@ import redis
 import redis.asyncio
 
 from configs import Settings, load_settings
-from events.brokers import DeadLetter, Lag, connect
+from events.brokers import DeadLetter, connect
 from events.consumer import HEARTBEAT, Worker, beats_of
 from events.contract import Event, decode
 from events.embedded import EmbeddedRedis
@@ -26,6 +23,7 @@ from events.profiles import ProfileStore
 from events.session import SessionState, decode_session, session_key
 from tests.events.builders import NOW, event, replayed_cart
 from tests.support.ports import free_port
+from tests.support.streaming import Child, lag, publish
 from tests.support.waiting import wait_until
 
 RUN = "from configs import load_settings; from events.consumer import run_consumer; run_consumer(load_settings())"
@@ -51,33 +49,8 @@ def client(settings: Settings) -> Iterator[redis.Redis]:
         yield opened
 
 
-class Consumer:
-    """A consumer process; killed, if it still runs, when the block ends."""
-
-    def __init__(self, settings: Settings) -> None:
-        self._environment = os.environ | {
-            "TILLWISE_REDIS__URL": settings.redis_url,
-            "TILLWISE_LOG__LEVEL": "warning",
-            "TILLWISE_EVENTS__BATCH": str(settings.events.batch),
-        }
-
-    def __enter__(self) -> subprocess.Popen[bytes]:
-        self._child = subprocess.Popen([sys.executable, "-c", RUN], env=self._environment)
-        return self._child
-
-    def __exit__(self, *_: object) -> None:
-        self._child.kill()
-        self._child.wait()
-
-
-def publish(settings: Settings, events: Sequence[Event]) -> None:
-    async def inside() -> None:
-        broker = connect(settings)
-        for start in range(0, len(events), 100):
-            await broker.publish(events[start : start + 100])
-        await broker.close()
-
-    asyncio.run(inside())
+def consumer(settings: Settings) -> Child:
+    return Child(settings, RUN)
 
 
 def read(settings: Settings, session: str) -> SessionState:
@@ -91,16 +64,6 @@ def beats(client: redis.Redis) -> list[dict[str, Any]]:
     """Return the heartbeats of the consumers, the newest first."""
     answer: Any = client.hgetall(HEARTBEAT)
     return beats_of(answer)
-
-
-def lag(settings: Settings) -> Lag:
-    async def inside() -> Lag:
-        broker = connect(settings)
-        found = await broker.lag()
-        await broker.close()
-        return found
-
-    return asyncio.run(inside())
 
 
 def waiting(settings: Settings) -> int:
@@ -140,7 +103,7 @@ def all_applied(settings: Settings, expected: dict[str, dict[str, float]]) -> bo
 
 
 def test_events_become_session_state_and_the_heartbeat_tells(settings: Settings, client: redis.Redis) -> None:
-    with Consumer(settings) as child:
+    with consumer(settings) as child:
         publish(settings, [event("Product Added", "a", message="1"), event("Product Added", "b", message="2")])
         wait_until(lambda: read(settings, "s").cart == {"a": 1.0, "b": 1.0})
         wait_until(lambda: [beat["applied"] for beat in beats(client)] == [2])
@@ -158,12 +121,12 @@ def test_killing_consumers_again_and_again_loses_and_repeats_nothing(settings: S
     chance.shuffle(sent)
     publish(settings, sent)
     for _ in range(4):
-        with Consumer(settings) as child:
+        with consumer(settings) as child:
             wait_until_it_works(settings)
             time.sleep(chance.random() / 20)
             child.send_signal(signal.SIGKILL)
         assert waiting(settings) > 0, "it was to be killed in the middle"
-    with Consumer(settings), Consumer(settings):
+    with consumer(settings), consumer(settings):
         wait_until(lambda: all_applied(settings, carts(once)))
         wait_until(lambda: lag(settings).unacknowledged == 0)
     assert all_applied(settings, carts(once))
@@ -172,11 +135,11 @@ def test_killing_consumers_again_and_again_loses_and_repeats_nothing(settings: S
 def test_a_suspended_consumer_that_wakes_up_does_not_overwrite_what_others_wrote(settings: Settings) -> None:
     once = shopping(16_000, sessions=20, chance=random.Random(5))
     publish(settings, once)
-    with Consumer(settings) as first:
+    with consumer(settings) as first:
         wait_until_it_works(settings)
         first.send_signal(signal.SIGSTOP)
         assert waiting(settings) > 0, "it was to be suspended in the middle"
-        with Consumer(settings):
+        with consumer(settings):
             wait_until(lambda: all_applied(settings, carts(once)))
             first.send_signal(signal.SIGCONT)
             first.terminate()
@@ -187,19 +150,19 @@ def test_a_suspended_consumer_that_wakes_up_does_not_overwrite_what_others_wrote
 def test_sigterm_finishes_the_batch_in_hand_and_hands_over(settings: Settings) -> None:
     once = shopping(16_000, sessions=150, chance=random.Random(7))
     publish(settings, once)
-    with Consumer(settings) as child:
+    with consumer(settings) as child:
         wait_until_it_works(settings)
         child.terminate()
         assert child.wait(10) == 0
     assert waiting(settings) > 0, "it was to be ended in the middle"
     assert lag(settings).unacknowledged == 0
-    with Consumer(settings):
+    with consumer(settings):
         wait_until(lambda: all_applied(settings, carts(once)))
 
 
 def test_several_consumers_share_the_work_and_the_sessions(settings: Settings, client: redis.Redis) -> None:
     once = shopping(20_000, sessions=40, chance=random.Random(9))
-    with Consumer(settings) as first, Consumer(settings) as second:
+    with consumer(settings) as first, consumer(settings) as second:
         wait_until(lambda: len(beats(client)) == 2)
         publish(settings, once)
         wait_until(lambda: all_applied(settings, carts(once)))
@@ -272,7 +235,7 @@ def test_an_event_that_cannot_be_applied_holds_nobody_up_and_is_buried_with_the_
 def test_it_goes_on_when_redis_comes_back(tmp_path: Path) -> None:
     port = free_port()
     settings = load_settings(redis={"url": f"redis://127.0.0.1:{port}/0"})
-    with EmbeddedRedis(port, tmp_path) as server, Consumer(settings):
+    with EmbeddedRedis(port, tmp_path) as server, consumer(settings):
         publish(settings, [event("Product Added", "a", message="1")])
         wait_until(lambda: read(settings, "s").cart == {"a": 1.0})
         server.stop()

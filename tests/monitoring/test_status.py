@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import io
 import json
 import socket
@@ -17,9 +16,8 @@ from rich.console import Console
 
 from configs import Settings, load_settings
 from configs.home import write_json
-from events.brokers import connect
 from events.consumer import HEARTBEAT
-from events.contract import Event, Line
+from events.contract import Line
 from events.embedded import EmbeddedRedis
 from events.record.beat import RECORDER_BEAT
 from monitoring import collect_status
@@ -28,6 +26,7 @@ from monitoring.recorder import recorder_area
 from monitoring.running import consumer_area, redis_area, service_area
 from monitoring.status_view import status_screen
 from tests.events.record.support import Record, order, seen
+from tests.support.streaming import publish
 
 DATA: dict[str, Any] = {
     "dataset": "shop",
@@ -160,7 +159,7 @@ def test_a_beating_recorder_is_told_with_what_it_wrote_and_what_waits(settings: 
     record.store(order("o3", message="4"))
     record.engine.dispose()
     recorder_beats(settings, seconds_ago=0.5)
-    asyncio.run(published(settings, [order("o5", message="5"), order("o6", message="6")]))
+    publish(settings, [order("o5", message="5"), order("o6", message="6")])
     area = recorder_area(settings)
     assert area.state == "ok"
     assert {name: area.facts[name] for name in ("orders", "outcomes", "events_not_yet_in_a_file")} == {
@@ -169,12 +168,6 @@ def test_a_beating_recorder_is_told_with_what_it_wrote_and_what_waits(settings: 
         "events_not_yet_in_a_file": 1,
     }
     assert (area.facts["events_stored"], area.facts["events_waiting"]) == (41, 2)
-
-
-async def published(settings: Settings, events: list[Event]) -> None:
-    broker = connect(settings)
-    await broker.publish(events)
-    await broker.close()
 
 
 @pytest.mark.usefixtures("client")

@@ -5,16 +5,19 @@ from __future__ import annotations
 import asyncio
 import random
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
+import pytest
 from sqlalchemy import Table, select
 
 from configs import load_settings
 from events.brokers.base import Broker, DeadLetter, Delivery, Lag
 from events.contract import Event, Line, OrderFacts
+from events.record import parquet
 from events.record.database import migrate, open_database
 from events.record.log import compact, flush, log_folder, read_log
 from events.record.writer import Writer
@@ -22,6 +25,7 @@ from events.record.writing import record_events
 from tests.events.builders import NOW
 
 DAY = 86_400.0
+TODAY = datetime.fromtimestamp(NOW, UTC).date()
 LATER = NOW + 10 * DAY
 """When every day of the tests is closed."""
 
@@ -63,6 +67,9 @@ class Record:
         return sorted(self.folder.glob("day=*/*"))
 
 
+NOT_A_WRITERS = "a writer of the record only reads, acknowledges and buries"
+
+
 class MemoryBroker(Broker):
     """Hands out what was published until it is acknowledged, in any order and several times over."""
 
@@ -73,7 +80,7 @@ class MemoryBroker(Broker):
         self.buried: list[tuple[Event, str]] = []
 
     async def publish(self, events: Sequence[Event]) -> None:
-        raise NotImplementedError
+        raise AssertionError(NOT_A_WRITERS)
 
     async def read(self, consumer: str, *, limit: int, wait_ms: int) -> list[Delivery]:
         if not self._waiting:
@@ -89,19 +96,19 @@ class MemoryBroker(Broker):
         await self.acknowledge([delivery])
 
     async def reject(self, raw: bytes, endpoint: str, field: str, reason: str) -> None:
-        raise NotImplementedError
+        raise AssertionError(NOT_A_WRITERS)
 
     async def dead_letters(self, limit: int) -> list[DeadLetter]:
-        raise NotImplementedError
+        raise AssertionError(NOT_A_WRITERS)
 
     async def forget(self, ids: Sequence[str]) -> None:
-        raise NotImplementedError
+        raise AssertionError(NOT_A_WRITERS)
 
     async def lag(self) -> Lag:
         return Lag(len(self._waiting), len(self.open))
 
     async def close(self) -> None:
-        raise NotImplementedError
+        raise AssertionError(NOT_A_WRITERS)
 
 
 def drain(record: Record, broker: MemoryBroker) -> Writer:
@@ -136,3 +143,38 @@ def seen(name: str, *lines: Line, at: float = NOW, message: str = "m", **changes
     """Return an event about products in a list."""
     facts: dict[str, Any] = {"shopper_id": None, "received_at": at, "request_id": "r1", "list_id": "block"}
     return Event(message, "track", name, "s1", occurred_at=at, lines=lines, **(facts | changes))
+
+
+def received(message: str, day: float = 0.0, at: float = NOW) -> Event:
+    """Return an event that was received so many days later."""
+    return seen("Product Added", Line("p"), message=message, at=at, received_at=NOW + day * DAY)
+
+
+def ids(table: pa.Table) -> list[str]:
+    return sorted(table["message_id"].to_pylist())
+
+
+def write(folder: Path, *messages: str) -> Path:
+    return parquet.write_part(folder, TODAY, [parquet.as_table([received(message) for message in messages])])
+
+
+FILE_STEPS: tuple[tuple[Any, str], ...] = ((parquet, "_sync"), (Path, "rename"), (Path, "unlink"))
+"""Where files of the log are changed."""
+
+
+def die_after(patch: pytest.MonkeyPatch, steps: int, *places: tuple[Any, str]) -> None:
+    """Have all calls of these functions but the first `steps` raise KeyboardInterrupt, as if the process was killed."""
+    left = steps
+
+    def counted(operation: Callable[..., Any]) -> Callable[..., Any]:
+        def inside(*arguments: Any, **named: Any) -> Any:
+            nonlocal left
+            if left == 0:
+                raise KeyboardInterrupt
+            left -= 1
+            return operation(*arguments, **named)
+
+        return inside
+
+    for owner, name in places:
+        patch.setattr(owner, name, counted(getattr(owner, name)))

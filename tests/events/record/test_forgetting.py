@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pyarrow.parquet as pq
 import pytest
-from sqlalchemy import func, select
+from sqlalchemy import Engine, func, select
 from sqlalchemy.event import listen
 
-from configs import load_settings
+from configs import Settings, load_settings
 from configs.errors import PartError
 from configs.home import write_json
 from events.contract import Event, Line
@@ -25,8 +25,20 @@ from events.record.rows import families_of
 from events.record.writing import suppress, without_suppressed
 from events.suppression import digest
 from tests.events.builders import NOW, alias, identify
-from tests.events.record.support import DAY, MemoryBroker, Record, drain, order, seen
-from tests.events.record.test_log import TODAY, ids, received, write
+from tests.events.record.support import (
+    DAY,
+    FILE_STEPS,
+    TODAY,
+    MemoryBroker,
+    Record,
+    die_after,
+    drain,
+    ids,
+    order,
+    received,
+    seen,
+    write,
+)
 
 PERSON = ["anna-cookie", "anna-account", "anna-visit", "anna-before"]
 WISH = NOW + 3 * DAY
@@ -205,22 +217,8 @@ def test_killed_at_any_step_of_erasing_no_other_event_is_lost_or_doubled(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def killed_after(steps: int, folder: Path) -> bool:
-        left = steps
-
-        def counted(operation: object) -> object:
-            def inside(*arguments: object, **named: object) -> object:
-                nonlocal left
-                if left == 0:
-                    raise KeyboardInterrupt
-                left -= 1
-                return operation(*arguments, **named)  # type: ignore[operator] # any function
-
-            return inside
-
         with monkeypatch.context() as patch:
-            patch.setattr(parquet, "_sync", counted(parquet._sync))
-            patch.setattr(Path, "rename", counted(Path.rename))
-            patch.setattr(Path, "unlink", counted(Path.unlink))
+            die_after(patch, steps, *FILE_STEPS)
             try:
                 erase_from_log(folder, ["anna"])
             except KeyboardInterrupt:
@@ -274,8 +272,8 @@ def test_a_reader_that_keeps_the_old_bytes_is_told_in_the_receipt(
     reader = open_database(record.settings, write=False)
     original = forgetting.open_database
 
-    def impatient(*arguments: object, **named: object) -> object:
-        engine = original(*arguments, **named)  # type: ignore[arg-type] # passed on as they came
+    def impatient(settings: Settings, *, write: bool) -> Engine:
+        engine = original(settings, write=write)
         listen(engine, "connect", lambda raw, _: raw.execute("PRAGMA busy_timeout=100"))
         return engine
 

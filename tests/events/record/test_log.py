@@ -8,32 +8,16 @@ import threading
 from datetime import UTC, date, datetime
 from pathlib import Path
 
-import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
 from configs.errors import DataError
 from events.contract import Event, Line, OrderFacts
-from events.record import log, parquet
+from events.record import log
 from events.record.log import compact, is_due
 from events.record.parquet import as_table, live_files, once, read_day, write_part
 from tests.events.builders import NOW, event
-from tests.events.record.support import DAY, LATER, Record, seen
-
-TODAY = datetime.fromtimestamp(NOW, UTC).date()
-
-
-def received(message: str, day: float = 0.0, at: float = NOW) -> Event:
-    """Return an event that was received so many days later."""
-    return seen("Product Added", Line("p"), message=message, at=at, received_at=NOW + day * DAY)
-
-
-def ids(table: pa.Table) -> list[str]:
-    return sorted(table["message_id"].to_pylist())
-
-
-def write(folder: Path, *messages: str) -> Path:
-    return write_part(folder, TODAY, [as_table([received(message) for message in messages])])
+from tests.events.record.support import FILE_STEPS, LATER, TODAY, Record, die_after, ids, received, write
 
 
 def test_an_event_is_kept_whole(record: Record) -> None:
@@ -175,22 +159,7 @@ def test_killed_at_any_step_of_a_compaction_readers_see_each_event_once(
 
 def _killed_after(steps: int, patch: pytest.MonkeyPatch, folder: Path) -> bool:
     """Compact, but be killed after so many file operations; return whether it finished."""
-    left = steps
-
-    def counted(operation: object) -> object:
-        def inside(*arguments: object, **named: object) -> object:
-            nonlocal left
-            if left == 0:
-                raise KeyboardInterrupt
-            left -= 1
-            return operation(*arguments, **named)  # type: ignore[operator] # any function
-
-        return inside
-
-    patch.setattr(log, "write_part", counted(log.write_part))
-    patch.setattr(parquet, "_sync", counted(parquet._sync))
-    patch.setattr(Path, "rename", counted(Path.rename))
-    patch.setattr(Path, "unlink", counted(Path.unlink))
+    die_after(patch, steps, (log, "write_part"), *FILE_STEPS)
     try:
         compact(folder, LATER)
     except KeyboardInterrupt:

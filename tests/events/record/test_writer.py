@@ -3,11 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-import os
 import random
 import signal
-import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -17,9 +14,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from sqlalchemy.exc import OperationalError
 
-from configs import Settings, load_settings
-from events.brokers import connect
-from events.brokers.base import Lag
+from configs import load_settings
 from events.contract import Event, Line
 from events.record import tables, writer
 from events.record.database import migrate, open_database
@@ -27,6 +22,7 @@ from events.record.log import log_folder, read_log
 from events.record.writer import write
 from tests.events.builders import NOW
 from tests.events.record.support import MemoryBroker, Record, drain, order, seen
+from tests.support.streaming import Child, lag, publish
 from tests.support.waiting import wait_until
 
 TABLES = (tables.orders, tables.order_lines, tables.outcomes, tables.outcome_lines)
@@ -149,32 +145,12 @@ def test_an_event_that_the_database_refuses_is_buried_where_it_does(new_record: 
 RUN = "from configs import load_settings; from events.record.writer import run_writer; run_writer(load_settings())"
 
 
-class WriterProcess:
-    """A writer process; killed, if it still runs, when the block ends."""
-
-    def __init__(self, settings: Settings) -> None:
-        self._environment = os.environ | {
-            "TILLWISE_HOME": str(settings.home),
-            "TILLWISE_REDIS__URL": settings.redis_url,
-            "TILLWISE_LOG__LEVEL": "warning",
-            "TILLWISE_RECORD": settings.record.model_dump_json(),
-        }
-
-    def __enter__(self) -> subprocess.Popen[bytes]:
-        self._child = subprocess.Popen([sys.executable, "-c", RUN], env=self._environment)
-        return self._child
-
-    def __exit__(self, *_: object) -> None:
-        self._child.kill()
-        self._child.wait()
-
-
 def test_a_killed_writer_has_acknowledged_nothing_that_is_not_stored(redis_url: str, tmp_path: Path) -> None:
     settings = load_settings(
         home=tmp_path, redis={"url": redis_url}, record={"batch": 50, "flush_events": 300, "flush_seconds": 0.5}
     )
     events = [order(f"o{number}", message=f"m{number}") for number in range(5_000)]
-    asyncio.run(_published(settings, events))
+    publish(settings, events)
     engine = open_database(settings, write=True)
 
     migrate(engine)
@@ -182,29 +158,15 @@ def test_a_killed_writer_has_acknowledged_nothing_that_is_not_stored(redis_url: 
     def stored() -> list[str]:
         return read_log(engine, log_folder(settings))["message_id"].to_pylist()
 
-    with WriterProcess(settings) as child:
+    with Child(settings, RUN) as child:
         wait_until(lambda: len(stored()) > 0)
         child.send_signal(signal.SIGKILL)
     assert len(stored()) < 5_000, "it was to be killed in the middle"
-    with WriterProcess(settings) as child:
-        wait_until(lambda: asyncio.run(_lag(settings)).waiting == 0)
+    with Child(settings, RUN) as child:
+        wait_until(lambda: lag(settings, settings.events.record_group).waiting == 0)
         child.terminate()
         assert child.wait(15) == 0
     found = stored()
     assert len(found) == len(set(found))
-    assert len(found) + asyncio.run(_lag(settings)).unacknowledged >= 5_000
+    assert len(found) + lag(settings, settings.events.record_group).unacknowledged >= 5_000
     engine.dispose()
-
-
-async def _published(settings: Settings, events: list[Event]) -> None:
-    broker = connect(settings)
-    for start in range(0, len(events), 500):
-        await broker.publish(events[start : start + 500])
-    await broker.close()
-
-
-async def _lag(settings: Settings) -> Lag:
-    broker = connect(settings, settings.events.record_group)
-    lag = await broker.lag()
-    await broker.close()
-    return lag
