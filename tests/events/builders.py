@@ -11,6 +11,9 @@ SETTINGS = load_settings()
 EVENTS = SETTINGS.events
 NOW = 1_700_000_000.0
 
+ADDED = {"event": "Product Added", "anonymousId": "a", "properties": {"product_id": "p1"}}
+"""A track call as clients send it."""
+
 
 def event(
     name: str,
