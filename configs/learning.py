@@ -183,6 +183,11 @@ class RankingSettings(Section):
         description="whose scores the arms model and value rank by: both rankers blended, one of them alone, or the "
         "network distilled from the blend, in float32 or int8; `python -m benchmarks.heads` compares them"
     )
+    shortlist: int = Field(
+        ge=0,
+        description="how many of the candidates, the best by the int8 student, a dearer head scores; the rest keep the "
+        "student's log-odds; 0: all. `python -m benchmarks.heads` tells what the figure saves and loses",
+    )
     discovery: float = Field(
         ge=0, description="log-odds added to products new to the shopper: more discoveries for a few repeats less"
     )

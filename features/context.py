@@ -14,7 +14,7 @@ from features.activity import NOTHING, RecentActivity
 from features.cooccurrence import Cooccurrence, Neighbours
 from features.encoder import Encoder, Floats, age_in_days, newest_purchases
 from features.history import Catalogue
-from features.lookup import locate
+from features.lookup import KeyIndex, locate
 from features.own_baskets import OwnBaskets, own_baskets
 from features.products import ProductStats
 from features.shopper import ShopperState
@@ -89,9 +89,8 @@ class ProductMatrix:
         return np.bincount(self.catalogue.levels.leaf, weights=self.stats.popularity).astype(np.float32)
 
     @cached_property
-    def _rows_by_key(self) -> tuple[NDArray[np.int64], NDArray[np.int32]]:
-        order = np.argsort(self.catalogue.keys).astype(np.int32)
-        return self.catalogue.keys[order], order
+    def _row_of_key(self) -> KeyIndex:
+        return KeyIndex(self.catalogue.keys)
 
     def rows(self, products: Iterable[str]) -> NDArray[np.int32]:
         """Return the ascending, distinct rows of the known ones among product ids, int32."""
@@ -100,9 +99,7 @@ class ProductMatrix:
 
     def rows_of_keys(self, keys: NDArray[np.int64]) -> NDArray[np.int32]:
         """Return the row of each key, int32[keys]; -1 where the catalogue has no such product."""
-        by_key, rows = self._rows_by_key
-        place = np.minimum(np.searchsorted(by_key, keys), by_key.size - 1)
-        return np.where(by_key[place] == keys, rows[place], -1).astype(np.int32)
+        return self._row_of_key.find(keys)
 
 
 @dataclass(frozen=True)
@@ -112,32 +109,46 @@ class Links:
     Attributes:
         partner: int32[n] row of the linked product.
         total, strongest: float32[n], sum and maximum of the weights over the cart's products.
-        via: int32[n], the cart product (row) behind the strongest weight.
-        count: int32[n], cart products that link to it.
+        count: int64[n], cart products that link to it.
+        pairs: (start, weight, cart product) of all links, in the order of `partner`: int64[n], float32[m], int32[m].
     """
 
     partner: NDArray[np.int32]
     total: NDArray[np.float32]
     strongest: NDArray[np.float32]
-    via: NDArray[np.int32]
-    count: NDArray[np.int32]
+    count: NDArray[np.int64]
+    pairs: tuple[NDArray[np.int64], NDArray[np.float32], NDArray[np.int32]]
 
     def find(self, products: NDArray[np.int32]) -> tuple[NDArray[np.intp], NDArray[np.bool_]]:
         """Locate products: (row, known), `row` being valid to index but meaningless where not known."""
         return locate(self.partner, products)
 
+    def via(self, row: int) -> int:
+        """Return the cart product (catalogue row) behind the strongest weight of a row; of equals the first."""
+        start, weight, product = self.pairs
+        mine = slice(start[row], start[row] + self.count[row])
+        return int(product[mine][weight[mine].argmax()])
+
 
 def link(neighbours: Neighbours, cart: NDArray[np.int32]) -> Links:
     """Return what `cart` (ascending distinct rows) links to."""
     partner, weight, origin = neighbours.rows(cart)
-    order = np.lexsort((origin, -weight, partner))
-    partner, weight, origin = partner[order], weight[order], origin[order]
-    starts = np.flatnonzero(np.diff(partner, prepend=-1))
-    if not starts.size:
-        none, nothing = np.empty(0, dtype=np.int32), np.empty(0, dtype=np.float32)
-        return Links(none, nothing, nothing, none, none)
-    count = np.diff(np.append(starts, partner.size)).astype(np.int32)
-    return Links(partner[starts], np.add.reduceat(weight, starts), weight[starts], cart[origin[starts]], count)
+    # By partner, then by place: sorting numbers that hold both is faster than finding a stable order.
+    place = np.arange(partner.size)
+    bits = int(partner.size).bit_length()
+    order = np.sort((partner.astype(np.int64) << bits) | place) & ((1 << bits) - 1)
+    partner, weight = partner[order], weight[order]
+    start = np.flatnonzero(np.diff(partner, prepend=-1))
+    if not start.size:
+        nothing = np.empty(0, dtype=np.float32)
+        return Links(partner, nothing, nothing, start, (start, weight, cart[origin]))
+    return Links(
+        partner[start],
+        np.add.reduceat(weight, start),
+        np.maximum.reduceat(weight, start),
+        np.diff(start, append=partner.size),
+        (start, weight, cart[origin[order]]),
+    )
 
 
 @dataclass(frozen=True)
@@ -167,10 +178,20 @@ class Context:
         return link(self.products.together.confidence, self.cart)
 
     @cached_property
+    def bought(self) -> NDArray[np.int32]:
+        """int32, the product row of each line of the shopper's newest baskets; -1 where the catalogue has no such."""
+        return self.products.rows_of_keys(self.shopper.baskets.products)
+
+    @cached_property
+    def product_rate(self) -> NDArray[np.float64]:
+        """float64, the decayed rate of each of the shopper's products now, in the order of their table."""
+        return self.shopper.products.at(self.now, self.products.features.repeat_half_life_days)
+
+    @cached_property
     def usual(self) -> tuple[NDArray[np.int32], NDArray[np.float64]]:
         """What the shopper usually buys: (product rows, decayed orders of each), the most frequent ones."""
         table, features = self.shopper.products, self.products.features
-        rate = table.at(self.now, features.repeat_half_life_days)
+        rate = self.product_rate
         best = top_rows(rate, features.usual_products)
         rows = self.products.rows_of_keys(table.keys[best])
         return rows[rows >= 0], rate[best][rows >= 0].astype(np.float64)
@@ -181,8 +202,7 @@ class Context:
         encoder = self.products.encoder
         if encoder is None:
             return np.empty(0, dtype=np.float32)
-        keys, at = newest_purchases(self.shopper.baskets, encoder.history)
-        rows = self.products.rows_of_keys(keys)
+        rows, at = newest_purchases(self.shopper.baskets, self.bought, encoder.history)
         known = rows >= 0
         return encoder.encode(self.cart, rows[known], age_in_days(self.now, at[known]), self.now)
 
@@ -192,7 +212,7 @@ class Context:
         matrix = self.products
         return own_baskets(
             self.shopper.baskets,
-            matrix.rows_of_keys(self.shopper.baskets.products),
+            self.bought,
             matrix.catalogue.levels.leaf,
             self.cart,
             now=self.now,

@@ -37,13 +37,25 @@ class Neighbours:
 
     def rows(self, products: NDArray[np.int32]) -> tuple[NDArray[np.int32], NDArray[np.float32], NDArray[np.int32]]:
         """Return the concatenated rows of `products`: (partner, weight, position in `products` it came from)."""
+        place, length = self._places(products)
+        origin = np.repeat(np.arange(products.size, dtype=np.int32), length)
+        return self.partner[place], self.weight[place], origin
+
+    def sums(self, products: NDArray[np.int32], worth: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Return float64[all products], the rows of `products` added up, each times its float64 `worth`."""
+        place, length = self._places(products)
+        weights = self.weight[place] * np.repeat(worth, length)
+        sums: NDArray[np.float64] = np.bincount(self.partner[place], weights, minlength=self.start.size - 1)
+        return sums
+
+    def _places(self, products: NDArray[np.int32]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """Return (places of the pairs of `products`, one row after the other, length of each row)."""
         start = self.start[products]
         length = self.start[products + 1] - start
-        origin = np.repeat(np.arange(products.size, dtype=np.int32), length)
         ends = np.cumsum(length)
-        place = np.arange(ends[-1] if products.size else 0) - np.repeat(ends - length, length)
-        place += np.repeat(start, length)
-        return self.partner[place], self.weight[place], origin
+        place = np.arange(ends[-1] if products.size else 0)
+        place += np.repeat(start - (ends - length), length)
+        return place, length
 
 
 @dataclass(frozen=True)

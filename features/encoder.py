@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from datetime import datetime
 from functools import cached_property
-from typing import Any, ClassVar
+from typing import Any, ClassVar, TypeVar
 from zoneinfo import ZoneInfo
 
 import numpy as np
@@ -21,6 +21,7 @@ from features.baskets import RecentBaskets
 from features.decay import DAY
 
 Floats = NDArray[np.float32]
+Product = TypeVar("Product", bound=np.integer)
 
 AGES = 12
 """Ages of purchases are told apart by powers of two: under 1 day, under 3, under 7, …, 2047 days and more."""
@@ -146,10 +147,10 @@ class Encoder:
         mean = in_cart = recalled = nothing
         decayed_means = [nothing] * len(DECAYS)
         if cart.size:
-            mine = learned.vectors[cart]
+            mine = np.take(learned.vectors, cart, axis=0)
             mean, in_cart = mine.mean(axis=0), _softmax(mine @ learned.cart_key) @ mine
         if history.size:
-            past, age = learned.vectors[history], age_days.astype(np.float32)
+            past, age = np.take(learned.vectors, history, axis=0), age_days.astype(np.float32)
             match = past @ (learned.key @ (mean @ learned.query)) / np.float32(np.sqrt(size))
             recalled = _softmax(match + learned.age[age_group(age)]) @ past
             decayed_means = [_mean(np.exp(-age / np.float32(days)), past) for days in DECAYS]
@@ -160,7 +161,7 @@ class Encoder:
 
     def score(self, vector: Floats, products: NDArray[np.int32]) -> Floats:
         """Return float32[products], log-odds between products that are new to the shopper."""
-        scores: Floats = self.weights.vectors[products] @ vector + self.weights.bias[products]
+        scores: Floats = np.take(self.weights.vectors, products, axis=0) @ vector + self.weights.bias[products]
         return scores
 
     def _situation(self, cart: NDArray[np.int32], history: NDArray[np.int32], now: float) -> Floats:
@@ -180,11 +181,17 @@ class Encoder:
         return vars(self.weights) | {name: getattr(self, name) for name in self.POOLS}
 
 
-def newest_purchases(baskets: RecentBaskets, limit: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Return (keys, unix seconds) of the newest `limit` purchases, oldest first, int64 each."""
+def newest_purchases(
+    baskets: RecentBaskets, products: NDArray[Product], limit: int
+) -> tuple[NDArray[Product], NDArray[np.int64]]:
+    """Return (products, unix seconds) of the newest `limit` purchases, oldest first.
+
+    Args:
+        baskets: the shopper's. products: of their lines, keys or rows. limit: most purchases.
+    """
     at = np.repeat(baskets.at, baskets.size)
     first = max(0, at.size - limit)
-    return baskets.products[first:], at[first:]
+    return products[first:], at[first:]
 
 
 def age_in_days(now: float | NDArray[np.int64], at: NDArray[np.int64]) -> Floats:

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from features.baskets import RecentBaskets
 from features.decay import decayed
-from features.lookup import locate
+from features.lookup import distinct, locate, starts
 
 
 @dataclass(frozen=True)
@@ -101,7 +101,7 @@ def own_baskets(
     sizes = np.sqrt(np.maximum(baskets.size, 1) * max(1, cart.size))
     row_leaf = leaf[lines.product]
     in_cart = lines.per_basket(locate(cart, lines.product)[1][index])
-    like_cart = lines.per_basket(locate(np.unique(leaf[cart]), row_leaf)[1][index])
+    like_cart = lines.per_basket(locate(distinct(leaf[cart]), row_leaf)[1][index])
     like_size = np.minimum(baskets.size, cart.size) / np.maximum(np.maximum(baskets.size, cart.size), 1)
     weight = recency * in_cart / sizes
     ago, due, category_since = _rhythm(lines, row_leaf)
@@ -131,8 +131,22 @@ def _rhythm(
     ago = (lines.baskets - 1 - newest).astype(np.float64)
     with np.errstate(divide="ignore", invalid="ignore"):
         due = np.where(held > 1, (ago + 1) * (held - 1) / (newest - oldest), np.nan)
-    span = max(1, lines.baskets)
-    held_leaf = np.unique(leaf[lines.index].astype(np.int64) * span + lines.basket)
-    after = np.searchsorted(held_leaf, leaf.astype(np.int64) * span + newest, side="right")
-    since = np.searchsorted(held_leaf, (leaf.astype(np.int64) + 1) * span) - after
-    return ago, due, since.astype(np.float64)
+    return ago, due, _newer_with_leaf(lines, leaf)
+
+
+def _newer_with_leaf(lines: _Lines, leaf: NDArray[np.int32]) -> NDArray[np.float64]:
+    """Return float64[products], baskets with the product's leaf category after the newest that holds the product."""
+    if not lines.index.size:
+        return np.empty(0)
+    held = leaf[lines.index].astype(np.int64) * lines.baskets + lines.basket
+    order = np.argsort(held, kind="stable")
+    held = held[order]
+    place = np.empty(held.size, dtype=np.int64)  # of each line among the distinct pairs of leaf and basket
+    first = starts(held)
+    place[order] = np.cumsum(first) - 1
+    newest = np.empty(lines.product.size, dtype=np.int64)
+    newest[lines.index] = place  # the newest line is written last
+    pair_leaf = held[first] // lines.baskets
+    group = starts(pair_leaf)
+    last = np.append(np.flatnonzero(group)[1:], pair_leaf.size) - 1
+    return (last[np.cumsum(group) - 1][newest] - newest).astype(np.float64)

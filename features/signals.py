@@ -128,7 +128,7 @@ def _history(context: Context, candidates: NDArray[np.int32]) -> Floats:
     if not len(table):
         return np.zeros(candidates.size)
     keys = products.catalogue.keys[candidates]
-    rate, days, known, row = rate_columns(table, keys, context.now, products.features.repeat_half_life_days)
+    rate, days, known, row = rate_columns(table, context.product_rate, keys, context.now)
     due = days / np.maximum(gap_days(table, row, known), SHORTEST_GAP_DAYS)
     due = np.where(np.isnan(due), HALF, np.minimum(due, 1.0))
     history: Floats = _bounded(rate) * (1.0 + due) / 2

@@ -7,6 +7,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+BLOCK = 64
+
 
 def top_rows(scores: NDArray[Any], limit: int) -> NDArray[np.intp]:
     """Return the positions of the `limit` highest scores, best first; of equal scores the earlier wins.
@@ -17,10 +19,15 @@ def top_rows(scores: NDArray[Any], limit: int) -> NDArray[np.intp]:
     """
     if limit <= 0:
         return np.empty(0, dtype=np.intp)
-    if scores.size > limit:
-        # Everything at or above the limit-th score: ties at the border stay in, so the choice among them is stable.
-        border = np.partition(scores, scores.size - limit)[scores.size - limit]
-        kept = np.flatnonzero(scores >= border)
-    else:
-        kept = np.arange(scores.size)
+    # Everything at or above the border: ties with it stay in, so the choice among them is stable.
+    kept = np.flatnonzero(scores >= _border(scores, limit)) if scores.size > limit else np.arange(scores.size)
     return kept[np.argsort(-scores[kept], kind="stable")][:limit]
+
+
+def _border(scores: NDArray[Any], limit: int) -> Any:
+    """Return a value that at least `limit` scores reach, and of many scores not many more."""
+    blocks = scores.size // BLOCK
+    if blocks > 2 * limit:
+        # So many blocks have a maximum at or above it, each in another score; one pass is faster than partitioning.
+        return _border(scores[: blocks * BLOCK].reshape(blocks, BLOCK).max(axis=1), limit)
+    return np.partition(scores, scores.size - limit)[scores.size - limit]

@@ -2,8 +2,8 @@
 
 Layout: `manifest.json` (schema, cutoff, settings, checksums), `products.parquet`, `*.npy` (memory-mapped, so workers
 share them), among them `neural_*.npy` (the network's arrays) and `encoder_*.npy` (the encoder's), `ranker.txt`
-(LightGBM text), `student.onnx` and `student_int8.onnx`. The version is a digest of the content: same inputs, same
-version.
+(LightGBM text), `ranker.onnx` (the same trees), `student.onnx` and `student_int8.onnx`. The version is a digest of the
+content: same inputs, same version.
 """
 
 from __future__ import annotations
@@ -32,8 +32,9 @@ from features.products import ProductStats
 from training.blend import Blend
 from training.neural.network import NeuralRanker
 
-FORMAT = 7
+FORMAT = 8
 MANIFEST, PRODUCTS, RANKER, NEURAL, ENCODER = "manifest.json", "products.parquet", "ranker.txt", "neural_", "encoder_"
+TREES = "ranker.onnx"
 STUDENTS = ("student", "student_int8")
 
 
@@ -45,7 +46,8 @@ class ModelPackage:
         version: 12 hex digits of the content's digest.
         as_of: cutoff, unix seconds: the package knows nothing later. data: fingerprint of its data set.
         matrix: the product side. candidates: how many each generator may contribute.
-        gbm: LightGBM model text. neural: the network. students: the network distilled from both, ONNX models by name.
+        gbm: LightGBM model text. trees: the same as ONNX. neural: the network.
+        students: the network distilled from both, ONNX models by name.
         heads: how scores add up, by head. ranking: how they make a list, and the head that does.
         clock: "historical" (the data end in the past and time is counted on from `as_of`) or "live".
     """
@@ -57,6 +59,7 @@ class ModelPackage:
     matrix: ProductMatrix
     candidates: CandidateSettings
     gbm: str
+    trees: bytes
     neural: NeuralRanker
     students: Mapping[str, bytes]
     heads: Mapping[str, Blend]
@@ -94,6 +97,7 @@ class ModelPackage:
             matrix=matrix,
             candidates=CandidateSettings(**manifest["candidates"]),
             gbm=(folder / RANKER).read_text(encoding="utf-8"),
+            trees=(folder / TREES).read_bytes(),
             neural=_load_network(folder),
             students={name: (folder / f"{name}.onnx").read_bytes() for name in STUDENTS},
             heads={name: Blend(**head) for name, head in manifest["heads"].items()},
@@ -106,6 +110,7 @@ def save_package(
     matrix: ProductMatrix,
     *,
     gbm: str,
+    trees: bytes,
     neural: NeuralRanker,
     students: Mapping[str, bytes],
     heads: Mapping[str, Blend],
@@ -120,7 +125,8 @@ def save_package(
     Args:
         folder: exists and is empty.
         matrix: the product side as of the cutoff.
-        gbm: LightGBM model text. neural: the network. students: ONNX models by name, those of `STUDENTS`.
+        gbm: LightGBM model text. trees: the same as ONNX. neural: the network.
+        students: ONNX models by name, those of `STUDENTS`.
         heads: how scores add up, by head.
         as_of: cutoff, unix seconds. data: fingerprint of the data set. clock: "historical" or "live".
         candidates: limits of the generators. ranking: how scores make a list.
@@ -137,6 +143,7 @@ def save_package(
         np.save(folder / f"{level}_share.npy", categories.share)
     _save_encoder(folder, matrix.encoder)
     (folder / RANKER).write_text(gbm, encoding="utf-8")
+    (folder / TREES).write_bytes(trees)
     for name, array in neural.arrays().items():
         np.save(folder / f"{NEURAL}{name}.npy", array)
     for name in STUDENTS:

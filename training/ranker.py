@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from functools import cached_property, partial
+from dataclasses import dataclass
+from functools import cached_property
 
-import lightgbm as lgb
 import numpy as np
 from numpy.typing import NDArray
 
 from features.context import Context
 from features.definitions import COLUMNS, assemble
+from features.top import top_rows
 from training.blend import Blend
 from training.package import ModelPackage
 from training.student.session import OnnxScorer
@@ -21,6 +22,9 @@ Scorer = Callable[[NDArray[np.float32]], Floats]
 
 BOUGHT = COLUMNS.index("repeat_count")
 
+COARSE = "student_int8"
+"""The head that chooses which candidates the dearer ones look at."""
+
 
 def new_to_shopper(features: NDArray[np.float32]) -> NDArray[np.bool_]:
     """Return bool[rows], whether the shopper has not bought the candidate, from its feature row."""
@@ -28,55 +32,87 @@ def new_to_shopper(features: NDArray[np.float32]) -> NDArray[np.bool_]:
     return new
 
 
+@dataclass(frozen=True)
+class Cascade:
+    """A cheap head ranks all candidates, and only its best ones are worth a dearer head's time.
+
+    The cascade of Viola and Jones 2001 (CVPR), as Wang, Lin and Metzler 2011 (SIGIR) use it for ranking.
+
+    Attributes:
+        head: of the cheap model. shortlist: how many of its best candidates the dearer head scores.
+    """
+
+    head: Blend
+    shortlist: int
+
+
 class Scored:
     """Candidates of one request and what the models say of them; a score is worked out when it is first asked for.
 
     Attributes:
         rows: int32[n], product rows of the candidates.
+        features: float32[n, columns].
         new: bool[n], whether the shopper has not bought each.
     """
 
     def __init__(
-        self, rows: NDArray[np.int32], features: NDArray[np.float32], scorers: Mapping[str, Scorer], head: Blend
+        self,
+        rows: NDArray[np.int32],
+        features: NDArray[np.float32],
+        scorers: Mapping[str, Scorer],
+        head: Blend,
+        cascade: Cascade | None = None,
     ) -> None:
-        self.rows, self.new = rows, new_to_shopper(features)
-        self._features, self._scorers, self._head = features, scorers, head
+        self.rows, self.features, self.new = rows, features, new_to_shopper(features)
+        self._scorers, self._head, self._cascade = scorers, head, cascade
         self._known: dict[str, Floats] = {}
 
     def score(self, name: str) -> Floats:
         """Return float64[n], the raw score so named: "gbm", "neural", "student" or "student_int8"."""
         if name not in self._known:
-            # LightGBM refuses a matrix without rows.
-            self._known[name] = self._scorers[name](self._features) if self.rows.size else np.empty(0)
+            self._known[name] = self._scorers[name](self.features) if self.rows.size else np.empty(0)
         return self._known[name]
 
     @cached_property
     def logit(self) -> Floats:
-        """float64[n], log-odds between the candidates, from the scores of the package's head."""
-        return self._head.logit({name: self.score(name) for name in self._head.weights}, self.new)
+        """float64[n], log-odds between the candidates: by the package's head, beyond the shortlist by the cheap one.
+
+        Each head's weights make its softmax over all candidates most likely, so that both mean the same.
+        """
+        cascade = self._cascade
+        if cascade is None or self.rows.size <= cascade.shortlist:
+            return self._logit(self._head)
+        logit = self._logit(cascade.head)
+        best = top_rows(logit, cascade.shortlist)
+        logit[best] = Scored(self.rows[best], self.features[best], self._scorers, self._head).logit
+        return logit
 
     @cached_property
     def probability(self) -> Floats:
         """float64[n], the probability that the shopper takes each."""
         return self._head.probability(self.logit, self.new)
 
+    def _logit(self, head: Blend) -> Floats:
+        return head.logit({name: self.score(name) for name in head.weights}, self.new)
+
 
 class Ranker:
     """Scores candidates with a package's models. One instance a process."""
 
     def __init__(self, package: ModelPackage) -> None:
-        # One thread: with more, LightGBM's threads spin against the other processes of a busy server.
-        trees = partial(lgb.Booster(model_str=package.gbm).predict, num_threads=1)
-        self._scorers: dict[str, Scorer] = {"gbm": trees, "neural": package.neural.score}
-        self._scorers |= {name: OnnxScorer(model).score for name, model in package.students.items()}
+        models = {"gbm": package.trees, **package.students}
+        self._scorers: dict[str, Scorer] = {name: OnnxScorer(model).score for name, model in models.items()}
+        self._scorers["neural"] = package.neural.score
         self._heads, self._chosen = package.heads, package.ranking.head
+        cheap = self._chosen.startswith("student") or not package.ranking.shortlist
+        self._cascade = None if cheap else Cascade(package.heads[COARSE], package.ranking.shortlist)
 
     def score(self, context: Context, candidates: NDArray[np.int32]) -> Scored:
         """Return int32[n] candidates, to be scored in their order."""
         known = candidates.size > 0
         features = assemble(context, candidates) if known else np.empty((0, len(COLUMNS)), dtype=np.float32)
-        return self.scored(candidates, features)
+        return Scored(candidates, features, self._scorers, self._heads[self._chosen], self._cascade)
 
     def scored(self, candidates: NDArray[np.int32], features: NDArray[np.float32], head: str | None = None) -> Scored:
-        """Return int32[n] candidates with their float32[n, columns] features; by another head than the chosen one."""
+        """Return int32[n] candidates with their float32[n, columns] features, every one by the same head."""
         return Scored(candidates, features, self._scorers, self._heads[head or self._chosen])

@@ -12,6 +12,7 @@ from training.gbm import fit_gbm, importance
 from training.neural.fit import fit_network
 from training.package import save_package
 from training.student.distil import distil
+from training.trees import trees_to_onnx
 
 
 def train(settings: Settings, progress: Progress) -> StageReport:
@@ -60,6 +61,7 @@ def train(settings: Settings, progress: Progress) -> StageReport:
             folder,
             matrix,
             gbm=booster.model_to_string(),
+            trees=trees_to_onnx(booster),
             neural=network,
             students=distilled.students,
             heads=distilled.heads,

@@ -65,13 +65,14 @@ def assemble(
     Returns:
         float32[n, columns of the features]; NaN means not known (never bought, no price).
     """
-    matrix = np.empty((candidates.size, sum(len(feature.columns) for feature in features)), dtype=np.float32)
+    # Filled column by column and turned once: faster than writing each column across all rows.
+    columns = np.empty((sum(len(feature.columns) for feature in features), candidates.size), dtype=np.float32)
     column = 0
     for feature in features:
         for values in feature.compute(context, candidates):
-            matrix[:, column] = values
+            columns[column] = values
             column += 1
-    return matrix
+    return np.ascontiguousarray(columns.T)
 
 
 __all__ = ["COLUMNS", "FEATURES", "Feature", "assemble", "columns_of"]

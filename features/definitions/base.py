@@ -40,15 +40,18 @@ def or_else(values: NDArray[Any], known: NDArray[np.bool_], missing: float) -> N
 
 
 def rate_columns(
-    table: RateTable, keys: NDArray[np.int64], now: float, half_life_days: float
+    table: RateTable, rate: NDArray[np.float64], keys: NDArray[np.int64], now: float
 ) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.bool_], NDArray[np.intp]]:
-    """Return for each key (rate now, days since, known, row): rate 0 and days NaN where the key is unknown."""
+    """Return for each key (rate now, days since, known, row): rate 0 and days NaN where the key is unknown.
+
+    `rate` is what the table's rows are worth now.
+    """
     row, known = table.find(keys)
     if not len(table):
         return np.zeros(keys.size), np.full(keys.size, np.nan), known, row
-    rate = or_else(table.at(now, half_life_days)[row], known, 0.0)
+    found = or_else(rate[row], known, 0.0)
     days = or_else(np.maximum(now - table.last_at[row], 0) / 86_400, known, np.nan)
-    return rate, days, known, row
+    return found, days, known, row
 
 
 SHORTEST_GAP_DAYS = 0.5

@@ -14,8 +14,9 @@ from features.definitions.base import Feature, rate_columns
 
 def _compute(context: Context, candidates: NDArray[np.int32]) -> Sequence[NDArray[Any] | float]:
     keys = context.products.catalogue.brand_keys[candidates]
-    half_life = context.products.features.repeat_half_life_days
-    rate, _, _, _ = rate_columns(context.shopper.brands, keys, context.now, half_life)
+    table = context.shopper.brands
+    rates = table.at(context.now, context.products.features.repeat_half_life_days)
+    rate, _, _, _ = rate_columns(table, rates, keys, context.now)
     return (rate,)
 
 

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from features.context import Context
 from features.definitions.base import Feature
+from features.lookup import distinct, locate
 
 UNCOMMON = 1e-3
 """Share of orders added below the lift, so that a category seen once does not lift to the sky."""
@@ -19,10 +20,11 @@ def _compute(context: Context, candidates: NDArray[np.int32]) -> Sequence[NDArra
     levels, together = context.products.catalogue.levels, context.products.together
     cart = context.cart
     leaf, parent, department = (level[candidates] for level in (levels.leaf, levels.parent, levels.department))
-    given_leaf = together.leaf.given(np.unique(levels.leaf[cart]))[leaf]
-    given_parent = together.parent.given(np.unique(levels.parent[cart]))[parent]
+    given_leaf = together.leaf.given(distinct(levels.leaf[cart]))[leaf]
+    given_parent = together.parent.given(distinct(levels.parent[cart]))[parent]
     brands = context.products.catalogue.brand_keys
-    in_cart = np.isin(brands[candidates], brands[cart]) & (brands[candidates] != 0)
+    brand = brands[candidates]
+    in_cart = locate(distinct(brands[cart]), brand)[1] & (brand != 0)
     return (
         given_leaf,
         given_leaf / (together.leaf.share[leaf] + UNCOMMON),

@@ -15,14 +15,15 @@ from features.definitions.base import SHORTEST_GAP_DAYS, Feature, gap_days, or_e
 def _compute(context: Context, candidates: NDArray[np.int32]) -> Sequence[NDArray[Any] | float]:
     keys = context.products.catalogue.category_keys
     table = context.shopper.categories
-    half_life = context.products.features.repeat_half_life_days
-    rate, days, known, row = rate_columns(table, keys[candidates], context.now, half_life)
+    rates = table.at(context.now, context.products.features.repeat_half_life_days)
+    rate, days, known, row = rate_columns(table, rates, keys[candidates], context.now)
     share = or_else(table.count[row], known, 0) / max(1, context.shopper.orders) if len(table) else rate
     leaf = context.products.catalogue.levels.leaf
     in_cart = np.bincount(leaf[context.cart], minlength=context.products.category_popularity.size)[leaf[candidates]]
     due = days / np.maximum(gap_days(table, row, known), SHORTEST_GAP_DAYS) if len(table) else days
     products = context.shopper.products
-    own, _, _, _ = rate_columns(products, context.products.catalogue.keys[candidates], context.now, half_life)
+    product_keys = context.products.catalogue.keys[candidates]
+    own, _, _, _ = rate_columns(products, context.product_rate, product_keys, context.now)
     return (rate, share, days, due, own / np.maximum(rate, 1e-6), in_cart)
 
 

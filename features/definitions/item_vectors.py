@@ -16,18 +16,17 @@ NEAREST = 3
 
 def _compute(context: Context, candidates: NDArray[np.int32]) -> Sequence[NDArray[Any] | float]:
     vectors = context.products.together.vectors
-    mine = vectors[candidates]
+    mine = np.take(vectors, candidates, axis=0)
     profile, weight = context.usual
     usual: NDArray[Any] | float = 0.0
     near: NDArray[Any] = np.zeros(candidates.size)
     if profile.size:
         root = np.sqrt(weight).astype(np.float32)
-        usual = mine @ (root @ vectors[profile] / root.sum())
-        partner, link, origin = context.products.together.cosine.rows(profile)
-        near = np.bincount(partner, weights=link * weight[origin], minlength=len(vectors))[candidates]
+        usual = mine @ (root @ np.take(vectors, profile, axis=0) / root.sum())
+        near = context.products.together.cosine.sums(profile, weight)[candidates]
     if not context.cart.size:
         return (0.0, 0.0, 0.0, usual, near)
-    like = mine @ vectors[context.cart].T
+    like = mine @ np.take(vectors, context.cart, axis=0).T
     few = max(0, like.shape[1] - NEAREST)
     nearest = np.partition(like, few, axis=1)[:, few:]
     return (like.mean(axis=1), nearest.max(axis=1), nearest.mean(axis=1), usual, near)

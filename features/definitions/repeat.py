@@ -15,8 +15,7 @@ from features.definitions.base import SHORTEST_GAP_DAYS, Feature, gap_days, or_e
 def _compute(context: Context, candidates: NDArray[np.int32]) -> Sequence[NDArray[Any] | float]:
     table, shopper = context.shopper.products, context.shopper
     keys = context.products.catalogue.keys[candidates]
-    half_life = context.products.features.repeat_half_life_days
-    rate, days, known, row = rate_columns(table, keys, context.now, half_life)
+    rate, days, known, row = rate_columns(table, context.product_rate, keys, context.now)
     if not len(table):
         return (rate, np.zeros(candidates.size), np.zeros(candidates.size), days, days, days)
     count = or_else(table.count[row], known, 0)

@@ -66,7 +66,8 @@ def test_links_of_a_cart_equal_a_sum_over_its_products(past: list[Bought]) -> No
     assert links.partner.tolist() == np.flatnonzero(dense[cart].sum(axis=0)).tolist()
     np.testing.assert_allclose(links.total, dense[cart].sum(axis=0)[links.partner], rtol=1e-5)
     np.testing.assert_allclose(links.strongest, dense[cart].max(axis=0)[links.partner], rtol=1e-6)
-    for via, partner, weight in zip(links.via, links.partner, links.strongest, strict=True):
+    vias = map(links.via, range(links.partner.size))
+    for via, partner, weight in zip(vias, links.partner, links.strongest, strict=True):
         assert dense[via, partner] == weight
         assert via in cart
 

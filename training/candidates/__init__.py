@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from configs.settings import CandidateSettings
 from features.context import Context
+from features.lookup import distinct, locate
 from training.candidates import cooccurrence, history, neural, popular, session, unsold
 
 GENERATORS = {
@@ -33,13 +34,14 @@ def generate(context: Context, limits: CandidateSettings, *, browsing: bool = Fa
     found = [make(context, getattr(limits, name)) for name, make in GENERATORS.items()]
     if browsing:
         found.append(session.generate(context, limits.session))
-    rows = np.unique(np.concatenate(found))
+    rows = distinct(np.concatenate(found))
     return rows[eligible(context, rows)]
 
 
 def eligible(context: Context, rows: NDArray[np.int32]) -> NDArray[np.bool_]:
     """Return which rows may be recommended at all: in stock and not in the cart."""
-    allowed: NDArray[np.bool_] = context.products.catalogue.in_stock[rows] & ~np.isin(rows, context.cart)
+    in_cart = locate(context.cart, rows)[1]
+    allowed: NDArray[np.bool_] = context.products.catalogue.in_stock[rows] & ~in_cart
     return allowed
 
 

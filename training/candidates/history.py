@@ -12,6 +12,5 @@ from features.top import top_rows
 def generate(context: Context, limit: int) -> NDArray[np.int32]:
     """Return up to `limit` product rows, int32; products that the catalogue no longer has are left out."""
     table = context.shopper.products
-    rate = table.at(context.now, context.products.features.repeat_half_life_days)
-    rows = context.products.rows_of_keys(table.keys[top_rows(rate, limit)])
+    rows = context.products.rows_of_keys(table.keys[top_rows(context.product_rate, limit)])
     return rows[rows >= 0]

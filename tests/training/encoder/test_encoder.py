@@ -90,7 +90,8 @@ def test_purchases_before_an_order_are_those_of_the_shoppers_state(past: list[Bo
     rows, age = Purchases(known, ZONE).before(np.arange(len(known)), limit)
     for order in range(len(known)):
         moment = int(known.at[order])
-        keys, at = newest_purchases(state_before(known, int(known.shopper[order]), moment).baskets, limit)
+        baskets = state_before(known, int(known.shopper[order]), moment).baskets
+        keys, at = newest_purchases(baskets, baskets.products, limit)
         there = rows[order] >= 0
         assert known.catalogue.keys[rows[order][there]][::-1].tolist() == keys.tolist()
         np.testing.assert_allclose(age[order][there][::-1], (moment - at) / DAY, atol=1e-4)
