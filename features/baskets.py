@@ -63,7 +63,8 @@ class RecentBaskets:
         """
         if len(packed) < 8 or len(packed) % 8:
             raise ValueError(f"{len(packed)} bytes are no packed baskets")
-        words = np.frombuffer(packed, dtype=_WORD)
+        # A copy, since kernels take arrays that look writable faster.
+        words = np.frombuffer(bytearray(packed), dtype=_WORD)
         baskets = int(words[0])
         at, size, products = words[1 : 1 + baskets], words[1 + baskets : 1 + 2 * baskets], words[1 + 2 * baskets :]
         if size.size != baskets or (size < 0).any() or int(size.sum()) != products.size:

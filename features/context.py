@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from configs.settings import FeatureSettings
 from features.activity import NOTHING, RecentActivity
+from features.compiled import compiled
 from features.cooccurrence import Cooccurrence, Neighbours
 from features.encoder import Encoder, Floats, age_in_days, newest_purchases
 from features.history import Catalogue
@@ -92,6 +93,16 @@ class ProductMatrix:
     def _row_of_key(self) -> KeyIndex:
         return KeyIndex(self.catalogue.keys)
 
+    @cached_property
+    def slot(self) -> NDArray[np.int32]:
+        """int32[products], scratch of kernels that number products; all 0 between two calls."""
+        return np.zeros(len(self.catalogue), dtype=np.int32)
+
+    @cached_property
+    def totals(self) -> NDArray[np.float64]:
+        """float64[products], scratch of kernels that add up by product; all 0 between two calls."""
+        return np.zeros(len(self.catalogue))
+
     def rows(self, products: Iterable[str]) -> NDArray[np.int32]:
         """Return the ascending, distinct rows of the known ones among product ids, int32."""
         found = {self.row_of[product] for product in products if product in self.row_of}
@@ -109,46 +120,57 @@ class Links:
     Attributes:
         partner: int32[n] row of the linked product.
         total, strongest: float32[n], sum and maximum of the weights over the cart's products.
-        count: int64[n], cart products that link to it.
-        pairs: (start, weight, cart product) of all links, in the order of `partner`: int64[n], float32[m], int32[m].
+        via: int32[n], the cart product (row) behind the strongest weight; of equals the first.
+        count: int32[n], cart products that link to it.
     """
 
     partner: NDArray[np.int32]
     total: NDArray[np.float32]
     strongest: NDArray[np.float32]
-    count: NDArray[np.int64]
-    pairs: tuple[NDArray[np.int64], NDArray[np.float32], NDArray[np.int32]]
+    via: NDArray[np.int32]
+    count: NDArray[np.int32]
 
     def find(self, products: NDArray[np.int32]) -> tuple[NDArray[np.intp], NDArray[np.bool_]]:
         """Locate products: (row, known), `row` being valid to index but meaningless where not known."""
         return locate(self.partner, products)
 
-    def via(self, row: int) -> int:
-        """Return the cart product (catalogue row) behind the strongest weight of a row; of equals the first."""
-        start, weight, product = self.pairs
-        mine = slice(start[row], start[row] + self.count[row])
-        return int(product[mine][weight[mine].argmax()])
+
+def link(neighbours: Neighbours, cart: NDArray[np.int32], slot: NDArray[np.int32]) -> Links:
+    """Return what `cart` (ascending distinct rows) links to; `slot` is the scratch of `ProductMatrix`."""
+    partner, total, strongest, via, count = _link(neighbours.start, neighbours.partner, neighbours.weight, cart, slot)
+    order = np.argsort(partner)
+    return Links(partner[order], total[order], strongest[order], via[order], count[order])
 
 
-def link(neighbours: Neighbours, cart: NDArray[np.int32]) -> Links:
-    """Return what `cart` (ascending distinct rows) links to."""
-    partner, weight, origin = neighbours.rows(cart)
-    # By partner, then by place: sorting numbers that hold both is faster than finding a stable order.
-    place = np.arange(partner.size)
-    bits = int(partner.size).bit_length()
-    order = np.sort((partner.astype(np.int64) << bits) | place) & ((1 << bits) - 1)
-    partner, weight = partner[order], weight[order]
-    start = np.flatnonzero(np.diff(partner, prepend=-1))
-    if not start.size:
-        nothing = np.empty(0, dtype=np.float32)
-        return Links(partner, nothing, nothing, start, (start, weight, cart[origin]))
-    return Links(
-        partner[start],
-        np.add.reduceat(weight, start),
-        np.maximum.reduceat(weight, start),
-        np.diff(start, append=partner.size),
-        (start, weight, cart[origin[order]]),
-    )
+@compiled
+def _link(
+    start: NDArray[np.int64],
+    partner: NDArray[np.int32],
+    weight: NDArray[np.float32],
+    cart: NDArray[np.int32],
+    slot: NDArray[np.int32],
+) -> tuple[NDArray[np.int32], NDArray[np.float32], NDArray[np.float32], NDArray[np.int32], NDArray[np.int32]]:
+    most = 0
+    for product in cart:
+        most += start[product + 1] - start[product]
+    linked, via, count = np.empty(most, np.int32), np.empty(most, np.int32), np.zeros(most, np.int32)
+    total, strongest = np.zeros(most, np.float32), np.zeros(most, np.float32)
+    found = 0
+    for product in cart:
+        for pair in range(start[product], start[product + 1]):
+            place = slot[partner[pair]] - 1
+            if place < 0:
+                place = found
+                found += 1
+                linked[place] = partner[pair]
+                slot[partner[pair]] = found
+            total[place] += weight[pair]
+            count[place] += 1
+            if weight[pair] > strongest[place] or count[place] == 1:
+                strongest[place], via[place] = weight[pair], product
+    for place in range(found):
+        slot[linked[place]] = 0
+    return linked[:found], total[:found], strongest[:found], via[:found], count[:found]
 
 
 @dataclass(frozen=True)
@@ -170,12 +192,12 @@ class Context:
     @cached_property
     def cosine(self) -> Links:
         """What the cart links to by cosine."""
-        return link(self.products.together.cosine, self.cart)
+        return link(self.products.together.cosine, self.cart, self.products.slot)
 
     @cached_property
     def confidence(self) -> Links:
         """What the cart links to by confidence."""
-        return link(self.products.together.confidence, self.cart)
+        return link(self.products.together.confidence, self.cart, self.products.slot)
 
     @cached_property
     def bought(self) -> NDArray[np.int32]:
@@ -188,13 +210,16 @@ class Context:
         return self.shopper.products.at(self.now, self.products.features.repeat_half_life_days)
 
     @cached_property
+    def product_rows(self) -> NDArray[np.int32]:
+        """int32, the row of each of the shopper's products, in the order of their table; -1 if there is none."""
+        return self.products.rows_of_keys(self.shopper.products.keys)
+
+    @cached_property
     def usual(self) -> tuple[NDArray[np.int32], NDArray[np.float64]]:
         """What the shopper usually buys: (product rows, decayed orders of each), the most frequent ones."""
-        table, features = self.shopper.products, self.products.features
-        rate = self.product_rate
-        best = top_rows(rate, features.usual_products)
-        rows = self.products.rows_of_keys(table.keys[best])
-        return rows[rows >= 0], rate[best][rows >= 0].astype(np.float64)
+        best = top_rows(self.product_rate, self.products.features.usual_products)
+        rows = self.product_rows[best]
+        return rows[rows >= 0], self.product_rate[best][rows >= 0]
 
     @cached_property
     def encoded(self) -> Floats:
@@ -217,4 +242,5 @@ class Context:
             self.cart,
             now=self.now,
             half_life_days=matrix.features.basket_half_life_days,
+            slot=matrix.slot,
         )

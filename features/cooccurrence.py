@@ -17,6 +17,7 @@ import scipy.sparse as sp
 from numpy.typing import NDArray
 
 from configs.settings import FeatureSettings
+from features.compiled import compiled
 from features.history import History
 from features.item_vectors import item_vectors
 from features.pair_counts import OrderCounts, PairCounts
@@ -37,25 +38,48 @@ class Neighbours:
 
     def rows(self, products: NDArray[np.int32]) -> tuple[NDArray[np.int32], NDArray[np.float32], NDArray[np.int32]]:
         """Return the concatenated rows of `products`: (partner, weight, position in `products` it came from)."""
-        place, length = self._places(products)
-        origin = np.repeat(np.arange(products.size, dtype=np.int32), length)
-        return self.partner[place], self.weight[place], origin
-
-    def sums(self, products: NDArray[np.int32], worth: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Return float64[all products], the rows of `products` added up, each times its float64 `worth`."""
-        place, length = self._places(products)
-        weights = self.weight[place] * np.repeat(worth, length)
-        sums: NDArray[np.float64] = np.bincount(self.partner[place], weights, minlength=self.start.size - 1)
-        return sums
-
-    def _places(self, products: NDArray[np.int32]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-        """Return (places of the pairs of `products`, one row after the other, length of each row)."""
         start = self.start[products]
         length = self.start[products + 1] - start
+        origin = np.repeat(np.arange(products.size, dtype=np.int32), length)
         ends = np.cumsum(length)
-        place = np.arange(ends[-1] if products.size else 0)
-        place += np.repeat(start - (ends - length), length)
-        return place, length
+        place = np.arange(ends[-1] if products.size else 0) - np.repeat(ends - length, length)
+        place += np.repeat(start, length)
+        return self.partner[place], self.weight[place], origin
+
+    def sums(
+        self,
+        products: NDArray[np.int32],
+        worth: NDArray[np.float64],
+        wanted: NDArray[np.int32],
+        scratch: NDArray[np.float64],
+    ) -> NDArray[np.float64]:
+        """Return float64[wanted], the rows of `products` added up, each times its `worth`.
+
+        Args:
+            products: int32[n], rows. worth: float64[n]. wanted: int32, the columns that are told.
+            scratch: float64[all products], zeros, which it holds again afterwards.
+        """
+        return _sums(self.start, self.partner, self.weight, products, worth, wanted, scratch)
+
+
+@compiled
+def _sums(
+    start: NDArray[np.int64],
+    partner: NDArray[np.int32],
+    weight: NDArray[np.float32],
+    products: NDArray[np.int32],
+    worth: NDArray[np.float64],
+    wanted: NDArray[np.int32],
+    total: NDArray[np.float64],
+) -> NDArray[np.float64]:
+    for n in range(products.size):
+        for pair in range(start[products[n]], start[products[n] + 1]):
+            total[partner[pair]] += worth[n] * weight[pair]
+    found = total[wanted]
+    for product in products:
+        for pair in range(start[product], start[product + 1]):
+            total[partner[pair]] = 0.0
+    return found
 
 
 @dataclass(frozen=True)
@@ -72,9 +96,23 @@ class CategoryCooccurrence:
 
     def given(self, categories: NDArray[np.int32]) -> NDArray[np.float32]:
         """Return float32[all categories], each one's mean confidence given `categories` (distinct codes)."""
-        partner, weight, _ = self.confidence.rows(categories)
-        total = np.bincount(partner, weights=weight, minlength=self.share.size)
-        return (total / max(1, categories.size)).astype(np.float32)
+        confidence = self.confidence
+        return _given(confidence.start, confidence.partner, confidence.weight, categories, self.share.size)
+
+
+@compiled
+def _given(
+    start: NDArray[np.int64],
+    partner: NDArray[np.int32],
+    weight: NDArray[np.float32],
+    categories: NDArray[np.int32],
+    size: int,
+) -> NDArray[np.float32]:
+    total = np.zeros(size)
+    for category in categories:
+        for pair in range(start[category], start[category + 1]):
+            total[partner[pair]] += weight[pair]
+    return (total / max(1, categories.size)).astype(np.float32)
 
 
 @dataclass(frozen=True)

@@ -18,6 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from features.baskets import RecentBaskets
+from features.compiled import compiled
 from features.decay import DAY
 
 Floats = NDArray[np.float32]
@@ -31,12 +32,6 @@ DECAYS = (14.0, 90.0)
 
 SITUATION = 6
 """Numbers that `situation` returns."""
-
-
-def age_group(age_days: NDArray[Any]) -> NDArray[np.int64]:
-    """Return int64[n] in [0, AGES), the group of each age."""
-    groups: NDArray[np.int64] = np.minimum(np.log2(1.0 + age_days).astype(np.int64), AGES - 1)
-    return groups
 
 
 def situation(
@@ -141,23 +136,22 @@ class Encoder:
             cart: int32, distinct product rows. now: unix seconds.
             history: int32[n], rows of past purchases, repeats included. age_days: [n], days before `now`, not negative.
         """
-        learned = self.weights
-        size = learned.vectors.shape[1]
-        nothing = np.zeros(size, dtype=np.float32)
-        mean = in_cart = recalled = nothing
-        decayed_means = [nothing] * len(DECAYS)
-        if cart.size:
-            mine = np.take(learned.vectors, cart, axis=0)
-            mean, in_cart = mine.mean(axis=0), _softmax(mine @ learned.cart_key) @ mine
-        if history.size:
-            past, age = np.take(learned.vectors, history, axis=0), age_days.astype(np.float32)
-            match = past @ (learned.key @ (mean @ learned.query)) / np.float32(np.sqrt(size))
-            recalled = _softmax(match + learned.age[age_group(age)]) @ past
-            decayed_means = [_mean(np.exp(-age / np.float32(days)), past) for days in DECAYS]
-        inputs = np.concatenate([mean, in_cart, recalled, *decayed_means, self._situation(cart, history, now)])
-        hidden = np.maximum(inputs @ learned.hidden + learned.hidden_bias, 0.0)
-        vector: Floats = hidden @ learned.out + learned.out_bias + learned.skip * mean
-        return vector
+        learned, situation_now = self.weights, self._situation(cart, history, now)
+        return _encode(
+            np.take(learned.vectors, cart, axis=0),
+            np.take(learned.vectors, history, axis=0),
+            np.asarray(age_days, dtype=np.float32),
+            situation_now,
+            learned.cart_key,
+            learned.query,
+            learned.key,
+            learned.age,
+            learned.hidden,
+            learned.hidden_bias,
+            learned.out,
+            learned.out_bias,
+            learned.skip[0],
+        )
 
     def score(self, vector: Floats, products: NDArray[np.int32]) -> Floats:
         """Return float32[products], log-odds between products that are new to the shopper."""
@@ -200,12 +194,76 @@ def age_in_days(now: float | NDArray[np.int64], at: NDArray[np.int64]) -> Floats
     return days.astype(np.float32)
 
 
+@compiled
+def _encode(
+    cart: Floats,
+    past: Floats,
+    age: Floats,
+    situation_now: Floats,
+    cart_key: Floats,
+    query: Floats,
+    key: Floats,
+    by_age: Floats,
+    hidden: Floats,
+    hidden_bias: Floats,
+    out: Floats,
+    out_bias: Floats,
+    skip: float,
+) -> Floats:
+    """Return float32[d] of the vectors of cart and past purchases, float32[n, d]; ages in days."""
+    size = query.shape[0]
+    inputs = np.zeros(5 * size + situation_now.size, np.float32)
+    mean = inputs[:size]
+    if cart.shape[0]:
+        for row in cart:
+            mean += row / np.float32(cart.shape[0])
+        _add_weighted(inputs[size : 2 * size], _softmax(_dots(cart, cart_key)), cart)
+    if past.shape[0]:
+        called = _dots(key, _product(mean, query)) / np.float32(np.sqrt(size))
+        match = _dots(past, called)
+        for n in range(age.size):
+            match[n] += by_age[min(int(np.log2(np.float32(1.0) + age[n])), AGES - 1)]
+        _add_weighted(inputs[2 * size : 3 * size], _softmax(match), past)
+        for place in range(len(DECAYS)):
+            weight = np.exp(-age / np.float32(DECAYS[place]))
+            weight /= max(weight.sum(), np.float32(1e-6))
+            _add_weighted(inputs[(3 + place) * size : (4 + place) * size], weight, past)
+    inputs[5 * size :] = situation_now
+    inner = np.maximum(_product(inputs, hidden) + hidden_bias, np.float32(0.0))
+    vector: Floats = _product(inner, out) + out_bias + skip * mean
+    return vector
+
+
+@compiled
+def _dots(rows: Floats, vector: Floats) -> Floats:
+    """Return float32[n], the inner products of float32[n, d] with float32[d]."""
+    found = np.zeros(rows.shape[0], np.float32)
+    for n in range(rows.shape[0]):
+        total = np.float32(0.0)
+        for place in range(vector.size):
+            total += rows[n, place] * vector[place]
+        found[n] = total
+    return found
+
+
+@compiled
+def _product(vector: Floats, matrix: Floats) -> Floats:
+    """Return float32[h] of float32[d] times float32[d, h]."""
+    found = np.zeros(matrix.shape[1], np.float32)
+    _add_weighted(found, vector, matrix)
+    return found
+
+
+@compiled
+def _add_weighted(total: Floats, weight: Floats, rows: Floats) -> None:
+    """Add float32[n, d] rows times float32[n] weights to float32[d]: the order of sums is told, so they vectorize."""
+    for n in range(weight.size):
+        for place in range(total.size):
+            total[place] += weight[n] * rows[n, place]
+
+
+@compiled
 def _softmax(logits: Floats) -> Floats:
-    weight: Floats = np.exp(logits - logits.max())
+    weight = np.exp(logits - logits.max())
     share: Floats = np.divide(weight, weight.sum())
     return share
-
-
-def _mean(weight: Floats, values: Floats) -> Floats:
-    mean: Floats = (weight @ values) / np.maximum(weight.sum(), np.float32(1e-6))
-    return mean

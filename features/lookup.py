@@ -7,7 +7,8 @@ from typing import Any, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-MOST_PROBES = 16
+from features.compiled import compiled
+
 Number = TypeVar("Number", bound=np.integer)
 
 
@@ -23,10 +24,9 @@ def locate(known: NDArray[Any], wanted: NDArray[Any]) -> tuple[NDArray[np.intp],
 
 
 class KeyIndex:
-    """Finds many of millions of keys at once: about three times as fast as a binary search, which misses the cache.
+    """Finds many keys among very many at once, in a fraction of a binary search's time, which misses the cache.
 
-    The highest bits of a key tell where it would lie in the sorted keys, as keys are digests; from there on, every
-    place up to the longest run of equal bits is looked at. With keys that are not spread evenly, a binary search is used.
+    Keys are digests, so their highest bits tell where they lie among the sorted ones, to within a few places.
 
     Args:
         keys: int64[n], distinct, any order.
@@ -34,43 +34,58 @@ class KeyIndex:
 
     def __init__(self, keys: NDArray[np.int64]) -> None:
         self._order = np.argsort(keys).astype(np.int32)
-        ordered = keys[self._order]
+        self._keys = keys[self._order]
         bits = max(1, int(keys.size).bit_length())
-        self._shift = np.int64(64 - bits)
-        bucket = self._bucket(ordered)
-        self._start = np.searchsorted(bucket, np.arange(1 << bits)).astype(np.int32)
-        self._probes = int(np.bincount(bucket).max(initial=0))
-        # No probe leaves the array; the padding repeats the last key, so that it finds nothing new.
-        self._keys = np.append(ordered, np.repeat(ordered[-1:], self._probes))
+        self._shift, self._half = 64 - bits, 1 << (bits - 1)
+        bucket = (self._keys >> self._shift) + self._half
+        self._start = np.searchsorted(bucket, np.arange((1 << bits) + 1)).astype(np.int32)
 
     def find(self, keys: NDArray[np.int64]) -> NDArray[np.int32]:
         """Return the place of each among the index's keys, int32[keys]; -1 where it has no such."""
-        size = self._order.size
-        if not size:
-            return np.full(keys.size, -1, dtype=np.int32)
-        if self._probes > MOST_PROBES:
-            place, known = locate(self._keys[:size], keys)
-            return np.where(known, self._order[place], np.int32(-1))
-        place = self._start[self._bucket(keys)]
-        for _ in range(self._probes - 1):
-            place += self._keys[place] < keys
-        place = np.minimum(place, size - 1)
-        return np.where(self._keys[place] == keys, self._order[place], np.int32(-1))
+        return _find(keys, self._keys, self._order, self._start, self._shift, self._half)
 
-    def _bucket(self, keys: NDArray[np.int64]) -> NDArray[np.int64]:
-        half = np.int64(1) << (63 - self._shift)
-        buckets: NDArray[np.int64] = (keys >> self._shift) + half
-        return buckets
+
+@compiled
+def _find(
+    wanted: NDArray[np.int64],
+    known: NDArray[np.int64],
+    order: NDArray[np.int32],
+    start: NDArray[np.int32],
+    shift: int,
+    half: int,
+) -> NDArray[np.int32]:
+    found = np.full(wanted.size, -1, dtype=np.int32)
+    for n in range(wanted.size):
+        key = wanted[n]
+        bucket = (key >> shift) + half
+        low, high = start[bucket], start[bucket + 1]
+        while low < high:
+            middle = (low + high) // 2
+            if known[middle] < key:
+                low = middle + 1
+            else:
+                high = middle
+        if low < known.size and known[low] == key:
+            found[n] = order[low]
+    return found
+
+
+@compiled
+def search(known: NDArray[np.int64], wanted: int) -> int:
+    """Return where a value lies in the ascending distinct `known`; -1 if it does not. For kernels."""
+    low, high = 0, known.size
+    while low < high:
+        middle = (low + high) // 2
+        if known[middle] < wanted:
+            low = middle + 1
+        else:
+            high = middle
+    return low if low < known.size and known[low] == wanted else -1
 
 
 def distinct(values: NDArray[Number]) -> NDArray[Number]:
     """Return the values ascending, each once; for short arrays several times faster than `np.unique`."""
     ordered = np.sort(values)
-    return ordered[starts(ordered)]
-
-
-def starts(ordered: NDArray[Any]) -> NDArray[np.bool_]:
-    """Return bool[n], whether a value of an ascending array is the first of its kind."""
     first = np.ones(ordered.size, dtype=bool)
     np.not_equal(ordered[1:], ordered[:-1], out=first[1:])
-    return first
+    return ordered[first]

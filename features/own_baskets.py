@@ -11,8 +11,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from features.baskets import RecentBaskets
+from features.compiled import compiled
 from features.decay import decayed
-from features.lookup import distinct, locate, starts
+from features.lookup import locate
+
+Floats = NDArray[np.float64]
 
 
 @dataclass(frozen=True)
@@ -51,30 +54,6 @@ class OwnBaskets:
         return locate(self.product, products)
 
 
-@dataclass(frozen=True)
-class _Lines:
-    """The baskets' lines whose product is still in the catalogue: basket number, and index into `product`."""
-
-    baskets: int
-    product: NDArray[np.int32]
-    basket: NDArray[np.intp]
-    index: NDArray[np.intp]
-
-    def per_basket(self, weight: NDArray[np.bool_]) -> NDArray[np.float64]:
-        """Return float64[baskets], line weights summed."""
-        return np.bincount(self.basket, weights=weight, minlength=self.baskets).astype(np.float64, copy=False)
-
-    def per_product(self, weight: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Return float64[products], the weights of the baskets that hold each, summed."""
-        total = np.bincount(self.index, weights=weight[self.basket], minlength=self.product.size)
-        return total.astype(np.float64, copy=False)
-
-    def share(self, weight: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Return `per_product` as a share of all weight; zeros without any."""
-        total = weight.sum()
-        return self.per_product(weight) / total if total > 0 else np.zeros(self.product.size)
-
-
 def own_baskets(
     baskets: RecentBaskets,
     rows: NDArray[np.int32],
@@ -83,6 +62,7 @@ def own_baskets(
     *,
     now: float,
     half_life_days: float,
+    slot: NDArray[np.int32],
 ) -> OwnBaskets:
     """Return what the baskets say of the cart.
 
@@ -92,61 +72,129 @@ def own_baskets(
         leaf: int32[catalogue], leaf category code of each product row.
         cart: int32, ascending distinct product rows.
         now: unix seconds. half_life_days: decay of a basket's weight.
+        slot: int32[catalogue], scratch of zeros, which it holds again afterwards.
     """
-    known = rows >= 0
-    product, index = np.unique(rows[known], return_inverse=True)
-    count = len(baskets)
-    lines = _Lines(count, product.astype(np.int32), np.repeat(np.arange(count), baskets.size)[known], index)
-    recency = decayed(np.ones(count), baskets.at, now, half_life_days)
-    sizes = np.sqrt(np.maximum(baskets.size, 1) * max(1, cart.size))
-    row_leaf = leaf[lines.product]
-    in_cart = lines.per_basket(locate(cart, lines.product)[1][index])
-    like_cart = lines.per_basket(locate(distinct(leaf[cart]), row_leaf)[1][index])
-    like_size = np.minimum(baskets.size, cart.size) / np.maximum(np.maximum(baskets.size, cart.size), 1)
-    weight = recency * in_cart / sizes
-    ago, due, category_since = _rhythm(lines, row_leaf)
-    return OwnBaskets(
-        lines.product,
-        lines.per_product(weight),
-        lines.share(weight),
-        lines.share(recency * like_cart / sizes),
-        lines.share(recency * like_size),
-        lines.per_product(recency * (in_cart > 0)) / np.maximum(lines.per_product(recency), 1e-12),
-        ago,
-        due,
-        category_since,
-        float(in_cart[-1] / max(1, baskets.size[-1])) if count else float("nan"),
-    )
+    recency = decayed(np.ones(len(baskets)), baskets.at, now, half_life_days)
+    product = _number(rows, slot)
+    held, in_cart, weights = _weigh(baskets.size, recency, rows, slot, product, leaf, cart)
+    score, shares, given = _sums(baskets.size, rows, slot, product.size, weights)
+    ago, due, since = _rhythm(baskets.size, rows, slot, leaf[product], held)
+    slot[product] = 0
+    newest = float(in_cart[-1] / max(1, baskets.size[-1])) if len(baskets) else float("nan")
+    return OwnBaskets(product, score, shares[0], shares[1], shares[2], given, ago, due, since, newest)
 
 
+@compiled
+def _number(rows: NDArray[np.int32], slot: NDArray[np.int32]) -> NDArray[np.int32]:
+    """Return the distinct known rows, ascending; `slot` of each becomes its place among them, from 1."""
+    product = np.empty(rows.size, np.int32)
+    found = 0
+    for row in rows:
+        if row >= 0 and slot[row] == 0:
+            slot[row] = 1
+            product[found] = row
+            found += 1
+    product = np.sort(product[:found])
+    for place in range(found):
+        slot[product[place]] = place + 1
+    return product
+
+
+@compiled
+def _weigh(
+    size: NDArray[np.int64],
+    recency: Floats,
+    rows: NDArray[np.int32],
+    slot: NDArray[np.int32],
+    product: NDArray[np.int32],
+    leaf: NDArray[np.int32],
+    cart: NDArray[np.int32],
+) -> tuple[NDArray[np.int64], Floats, Floats]:
+    """Return (baskets with each product, products of each basket that lie in the cart, weights of each basket).
+
+    The weights, float64[5, baskets]: recency times likeness by products, by leaf categories and by size; recency of
+    baskets that hold any of the cart; and recency.
+    """
+    same, alike = np.zeros(product.size, np.bool_), np.zeros(product.size, np.bool_)
+    for place in range(product.size):
+        for row in cart:
+            same[place] |= row == product[place]
+            alike[place] |= leaf[row] == leaf[product[place]]
+    held = np.zeros(product.size, np.int64)
+    in_cart, weights = np.zeros(size.size), np.zeros((5, size.size))
+    line = 0
+    for basket in range(size.size):
+        like_cart = 0
+        for row in rows[line : line + size[basket]]:
+            if row >= 0:
+                held[slot[row] - 1] += 1
+                in_cart[basket] += same[slot[row] - 1]
+                like_cart += alike[slot[row] - 1]
+        line += size[basket]
+        sizes = np.sqrt(max(size[basket], 1) * max(cart.size, 1))
+        weights[0, basket] = recency[basket] * in_cart[basket] / sizes
+        weights[1, basket] = recency[basket] * like_cart / sizes
+        weights[2, basket] = recency[basket] * min(size[basket], cart.size) / max(size[basket], cart.size, 1)
+        weights[3, basket] = recency[basket] if in_cart[basket] > 0 else 0.0
+        weights[4, basket] = recency[basket]
+    return held, in_cart, weights
+
+
+@compiled
+def _sums(
+    size: NDArray[np.int64], rows: NDArray[np.int32], slot: NDArray[np.int32], products: int, weights: Floats
+) -> tuple[Floats, Floats, Floats]:
+    """Return float64[products]: the first weights summed over the baskets with each product; the first three as
+    shares, float64[3, products]; and the fourth over the fifth.
+    """
+    sums, total = np.zeros((5, products)), np.zeros(3)
+    line = 0
+    for basket in range(size.size):
+        for row in rows[line : line + size[basket]]:
+            if row >= 0:
+                for kind in range(5):
+                    sums[kind, slot[row] - 1] += weights[kind, basket]
+        line += size[basket]
+    for kind in range(3):
+        total[kind] = weights[kind].sum()
+    shares = np.zeros((3, products))
+    for kind in range(3):
+        if total[kind] > 0:
+            shares[kind] = sums[kind] / total[kind]
+    return sums[0].copy(), shares, sums[3] / np.maximum(sums[4], 1e-12)
+
+
+@compiled
 def _rhythm(
-    lines: _Lines, leaf: NDArray[np.int32]
-) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
+    size: NDArray[np.int64],
+    rows: NDArray[np.int32],
+    slot: NDArray[np.int32],
+    leaf: NDArray[np.int32],
+    held: NDArray[np.int64],
+) -> tuple[Floats, Floats, Floats]:
     """Return (baskets_ago, due, category_since) of every product; `leaf` is its category."""
-    newest = np.zeros(lines.product.size, dtype=np.int64)
-    oldest = newest.copy()
-    newest[lines.index] = lines.basket  # baskets ascend, so the newest is written last
-    oldest[lines.index[::-1]] = lines.basket[::-1]
-    held = np.bincount(lines.index, minlength=lines.product.size)
-    ago = (lines.baskets - 1 - newest).astype(np.float64)
-    with np.errstate(divide="ignore", invalid="ignore"):
-        due = np.where(held > 1, (ago + 1) * (held - 1) / (newest - oldest), np.nan)
-    return ago, due, _newer_with_leaf(lines, leaf)
-
-
-def _newer_with_leaf(lines: _Lines, leaf: NDArray[np.int32]) -> NDArray[np.float64]:
-    """Return float64[products], baskets with the product's leaf category after the newest that holds the product."""
-    if not lines.index.size:
-        return np.empty(0)
-    held = leaf[lines.index].astype(np.int64) * lines.baskets + lines.basket
-    order = np.argsort(held, kind="stable")
-    held = held[order]
-    place = np.empty(held.size, dtype=np.int64)  # of each line among the distinct pairs of leaf and basket
-    first = starts(held)
-    place[order] = np.cumsum(first) - 1
-    newest = np.empty(lines.product.size, dtype=np.int64)
-    newest[lines.index] = place  # the newest line is written last
-    pair_leaf = held[first] // lines.baskets
-    group = starts(pair_leaf)
-    last = np.append(np.flatnonzero(group)[1:], pair_leaf.size) - 1
-    return (last[np.cumsum(group) - 1][newest] - newest).astype(np.float64)
+    ago, due, since = np.full(held.size, np.nan), np.full(held.size, np.nan), np.zeros(held.size)
+    oldest = np.zeros(held.size, np.int64)
+    categories = leaf.max() + 1 if leaf.size else 0
+    newer, counted = np.zeros(categories, np.int64), np.full(categories, -1, np.int64)
+    line = rows.size
+    for basket in range(size.size - 1, -1, -1):
+        first = line - size[basket]
+        for row in rows[first:line]:
+            place = slot[row] - 1 if row >= 0 else -1
+            if place < 0:
+                continue
+            oldest[place] = basket
+            if np.isnan(ago[place]):  # its newest basket
+                ago[place] = size.size - 1 - basket
+                since[place] = newer[leaf[place]]
+        for row in rows[first:line]:
+            if row >= 0 and counted[leaf[slot[row] - 1]] != basket:
+                counted[leaf[slot[row] - 1]] = basket
+                newer[leaf[slot[row] - 1]] += 1
+        line = first
+    for place in range(held.size):
+        if held[place] > 1:
+            between = size.size - 1 - ago[place] - oldest[place]
+            due[place] = (ago[place] + 1) * (held[place] - 1) / between
+    return ago, due, since

@@ -49,7 +49,7 @@ class RateTable:
 
     @classmethod
     def unpack(cls, packed: bytes) -> RateTable:
-        """Return the table that `pack` made, its columns being views of `packed`.
+        """Return the table that `pack` made, its columns being views of one copy.
 
         Raises:
             ValueError: the bytes are no packed table.
@@ -57,8 +57,9 @@ class RateTable:
         rows, rest = divmod(len(packed), 8 * len(_PACKED))
         if rest:
             raise ValueError(f"{len(packed)} bytes are no whole number of rows")
+        copy = bytearray(packed)  # kernels take arrays that look writable faster
         columns = [
-            np.frombuffer(packed, dtype=kind, count=rows, offset=8 * rows * place)
+            np.frombuffer(copy, dtype=kind, count=rows, offset=8 * rows * place)
             for place, kind in enumerate(_PACKED.values())
         ]
         return cls(*columns)

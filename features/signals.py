@@ -41,7 +41,7 @@ from configs.settings import SignalSettings
 from features.activity import RecentActivity
 from features.context import Context, ProductMatrix
 from features.decay import decayed
-from features.definitions.base import SHORTEST_GAP_DAYS, gap_days, rate_columns
+from features.definitions import repeat
 from features.lookup import locate
 
 Floats = NDArray[np.float64]
@@ -124,12 +124,8 @@ def pull(
 
 
 def _history(context: Context, candidates: NDArray[np.int32]) -> Floats:
-    table, products = context.shopper.products, context.products
-    if not len(table):
-        return np.zeros(candidates.size)
-    keys = products.catalogue.keys[candidates]
-    rate, days, known, row = rate_columns(table, context.product_rate, keys, context.now)
-    due = days / np.maximum(gap_days(table, row, known), SHORTEST_GAP_DAYS)
+    columns = dict(zip(repeat.FEATURE.columns, repeat.FEATURE.compute(context, candidates), strict=True))
+    rate, due = (np.asarray(columns[name], dtype=np.float64) for name in ("repeat_rate", "repeat_due"))
     due = np.where(np.isnan(due), HALF, np.minimum(due, 1.0))
     history: Floats = _bounded(rate) * (1.0 + due) / 2
     return history

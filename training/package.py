@@ -255,5 +255,6 @@ def _load_named(folder: Path, prefix: str) -> dict[str, NDArray[Any]]:
 
 
 def _map(folder: Path, name: str) -> NDArray[Any]:
-    array: NDArray[Any] = np.load(folder / f"{name}.npy", mmap_mode="r", allow_pickle=False)
+    # Copy-on-write, and nobody writes, so that memory stays shared; read-only arrays cost kernels more than their work.
+    array: NDArray[Any] = np.load(folder / f"{name}.npy", mmap_mode="c", allow_pickle=False)
     return array.view(np.ndarray)  # a plain array over the same mapped memory: np.memmap's wrappers cost per call

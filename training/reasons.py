@@ -28,7 +28,7 @@ def reason_for(context: Context, row: int, *, personal: bool, browsed: bool = Fa
     for links in (context.cosine, context.confidence):
         place, known = links.find(np.array([row], dtype=np.int32))
         if known[0]:
-            return f"Often bought with {catalogue.titles[links.via(int(place[0]))]}"
+            return f"Often bought with {catalogue.titles[links.via[place[0]]]}"
     return "Popular with shoppers right now"
 
 

@@ -33,7 +33,7 @@ def trees_to_onnx(booster: lgb.Booster) -> bytes:
     targets: dict[str, list[Any]] = defaultdict(list)
     for number, tree in enumerate(booster.dump_model()["tree_info"]):
         _add(tree["tree_structure"], number, 0, nodes, targets)
-    parts = {f"nodes_{name}": values for name, values in nodes.items()}
+    parts: dict[str, Any] = {f"nodes_{name}": values for name, values in nodes.items()}
     parts |= {f"target_{name}": values for name, values in targets.items()}
     ensemble = helper.make_node(
         "TreeEnsembleRegressor", ["features"], ["scores"], domain="ai.onnx.ml", n_targets=1, **parts

@@ -9,13 +9,17 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from features.compiled import compiled
 from features.context import Context
-from features.rates import RateTable
+from features.decay import DAY
 
 Reads = Literal["cart", "shopper", "products", "now"]
 
-Compute = Callable[[Context, NDArray[np.int32]], Sequence[NDArray[Any] | float]]
-"""(context, int32[n] candidates) → one float32-able array[n] or scalar per column, in order."""
+Columns = Sequence[NDArray[Any] | float] | NDArray[Any]
+"""One float32-able array[n] or scalar per column, in order; or one array[columns, n]."""
+
+Compute = Callable[[Context, NDArray[np.int32]], Columns]
+"""(context, int32[n] candidates) → their columns."""
 
 
 @dataclass(frozen=True)
@@ -39,30 +43,16 @@ def or_else(values: NDArray[Any], known: NDArray[np.bool_], missing: float) -> N
     return np.where(known, values, missing)
 
 
-def rate_columns(
-    table: RateTable, rate: NDArray[np.float64], keys: NDArray[np.int64], now: float
-) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.bool_], NDArray[np.intp]]:
-    """Return for each key (rate now, days since, known, row): rate 0 and days NaN where the key is unknown.
-
-    `rate` is what the table's rows are worth now.
-    """
-    row, known = table.find(keys)
-    if not len(table):
-        return np.zeros(keys.size), np.full(keys.size, np.nan), known, row
-    found = or_else(rate[row], known, 0.0)
-    days = or_else(np.maximum(now - table.last_at[row], 0) / 86_400, known, np.nan)
-    return found, days, known, row
-
-
 SHORTEST_GAP_DAYS = 0.5
 """Floor of a mean gap below a quotient: twice on one day is no rhythm."""
 
 
-def gap_days(table: RateTable, row: NDArray[np.intp], known: NDArray[np.bool_]) -> NDArray[np.float64]:
-    """Return the mean days between purchases of each key, as `rate_columns` located them; NaN below two.
+@compiled
+def rhythm(count: int, first_at: int, last_at: int, now: float) -> tuple[float, float]:
+    """Return (days since the last purchase, mean days between purchases, NaN below two). For kernels.
 
-    The table must hold at least one row.
+    Args:
+        count: orders with it. first_at, last_at: of the first and newest one, unix seconds. now: likewise.
     """
-    count = table.count[row]
-    gap = (table.last_at[row] - table.first_at[row]) / 86_400 / np.maximum(count - 1, 1)
-    return or_else(gap, known & (count > 1), np.nan)
+    gap = (last_at - first_at) / DAY / (count - 1) if count > 1 else np.nan
+    return max(now - last_at, 0.0) / DAY, gap

@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any
-
 import numpy as np
 from numpy.typing import NDArray
 
 from features.context import Context
-from features.definitions.base import Feature
+from features.definitions.base import Columns, Feature
 
 
-def _compute(context: Context, candidates: NDArray[np.int32]) -> Sequence[NDArray[Any] | float]:
+def _compute(context: Context, candidates: NDArray[np.int32]) -> Columns:
     shopper = context.shopper
     since = max(context.now - shopper.last_at, 0.0) / 86_400 if shopper.orders else np.nan
     value = float(np.nansum(context.products.price[context.cart], dtype=np.float64))

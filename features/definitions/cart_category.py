@@ -2,38 +2,62 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any
-
 import numpy as np
 from numpy.typing import NDArray
 
+from features.compiled import compiled
 from features.context import Context
-from features.definitions.base import Feature
-from features.lookup import distinct, locate
+from features.definitions.base import Columns, Feature
+from features.lookup import distinct
 
 UNCOMMON = 1e-3
 """Share of orders added below the lift, so that a category seen once does not lift to the sky."""
 
 
-def _compute(context: Context, candidates: NDArray[np.int32]) -> Sequence[NDArray[Any] | float]:
-    levels, together = context.products.catalogue.levels, context.products.together
-    cart = context.cart
-    leaf, parent, department = (level[candidates] for level in (levels.leaf, levels.parent, levels.department))
-    given_leaf = together.leaf.given(distinct(levels.leaf[cart]))[leaf]
-    given_parent = together.parent.given(distinct(levels.parent[cart]))[parent]
-    brands = context.products.catalogue.brand_keys
-    brand = brands[candidates]
-    in_cart = locate(distinct(brands[cart]), brand)[1] & (brand != 0)
-    return (
-        given_leaf,
-        given_leaf / (together.leaf.share[leaf] + UNCOMMON),
-        given_parent,
-        given_parent / (together.parent.share[parent] + UNCOMMON),
-        np.bincount(levels.parent[cart], minlength=together.parent.share.size)[parent],
-        np.bincount(levels.department[cart], minlength=levels.departments)[department] / max(1, cart.size),
-        in_cart,
+def _compute(context: Context, candidates: NDArray[np.int32]) -> Columns:
+    catalogue, together, cart = context.products.catalogue, context.products.together, context.cart
+    levels = catalogue.levels
+    return _columns(
+        levels.leaf,
+        together.leaf.given(distinct(levels.leaf[cart])),
+        together.leaf.share,
+        levels.parent,
+        together.parent.given(distinct(levels.parent[cart])),
+        together.parent.share,
+        levels.department,
+        catalogue.brand_keys,
+        cart,
+        candidates,
     )
+
+
+@compiled
+def _columns(
+    leaf: NDArray[np.int32],
+    given_leaf: NDArray[np.float32],
+    leaf_share: NDArray[np.float32],
+    parent: NDArray[np.int32],
+    given_parent: NDArray[np.float32],
+    parent_share: NDArray[np.float32],
+    department: NDArray[np.int32],
+    brand: NDArray[np.int64],
+    cart: NDArray[np.int32],
+    candidates: NDArray[np.int32],
+) -> NDArray[np.float32]:
+    columns = np.zeros((7, candidates.size), np.float32)
+    for n in range(candidates.size):
+        row = candidates[n]
+        columns[0, n] = given_leaf[leaf[row]]
+        columns[1, n] = given_leaf[leaf[row]] / (leaf_share[leaf[row]] + UNCOMMON)
+        columns[2, n] = given_parent[parent[row]]
+        columns[3, n] = given_parent[parent[row]] / (parent_share[parent[row]] + UNCOMMON)
+        for other in cart:
+            columns[4, n] += parent[other] == parent[row]
+            columns[5, n] += department[other] == department[row]
+            if brand[row] != 0 and brand[other] == brand[row]:
+                columns[6, n] = 1.0
+        columns[5, n] /= max(1, cart.size)
+    return columns
 
 
 FEATURE = Feature(

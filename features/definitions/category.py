@@ -2,29 +2,80 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any
-
 import numpy as np
 from numpy.typing import NDArray
 
+from features.compiled import compiled
 from features.context import Context
-from features.definitions.base import SHORTEST_GAP_DAYS, Feature, gap_days, or_else, rate_columns
+from features.definitions.base import SHORTEST_GAP_DAYS, Columns, Feature, rhythm
+from features.lookup import search
 
 
-def _compute(context: Context, candidates: NDArray[np.int32]) -> Sequence[NDArray[Any] | float]:
-    keys = context.products.catalogue.category_keys
-    table = context.shopper.categories
-    rates = table.at(context.now, context.products.features.repeat_half_life_days)
-    rate, days, known, row = rate_columns(table, rates, keys[candidates], context.now)
-    share = or_else(table.count[row], known, 0) / max(1, context.shopper.orders) if len(table) else rate
-    leaf = context.products.catalogue.levels.leaf
-    in_cart = np.bincount(leaf[context.cart], minlength=context.products.category_popularity.size)[leaf[candidates]]
-    due = days / np.maximum(gap_days(table, row, known), SHORTEST_GAP_DAYS) if len(table) else days
-    products = context.shopper.products
-    product_keys = context.products.catalogue.keys[candidates]
-    own, _, _, _ = rate_columns(products, context.product_rate, product_keys, context.now)
-    return (rate, share, days, due, own / np.maximum(rate, 1e-6), in_cart)
+def _compute(context: Context, candidates: NDArray[np.int32]) -> Columns:
+    shopper, products = context.shopper, context.products
+    table = shopper.categories
+    rates = table.at(context.now, products.features.repeat_half_life_days)
+    bought = _purchases(
+        table.keys,
+        rates,
+        table.count,
+        table.first_at,
+        table.last_at,
+        max(1, shopper.orders),
+        context.now,
+        products.catalogue.category_keys,
+        candidates,
+    )
+    leaf = products.catalogue.levels.leaf
+    own = _of_product(context.product_rows, context.product_rate, leaf, context.cart, candidates, products.totals)
+    return (*bought, own[0] / np.maximum(bought[0], 1e-6), own[1])
+
+
+@compiled
+def _purchases(
+    keys: NDArray[np.int64],
+    rate: NDArray[np.float64],
+    count: NDArray[np.int64],
+    first_at: NDArray[np.int64],
+    last_at: NDArray[np.int64],
+    orders: int,
+    now: float,
+    category: NDArray[np.int64],
+    candidates: NDArray[np.int32],
+) -> NDArray[np.float64]:
+    columns = np.zeros((4, candidates.size))
+    columns[2:] = np.nan
+    for n in range(candidates.size):
+        place = search(keys, category[candidates[n]])
+        if place >= 0:
+            days, gap = rhythm(count[place], first_at[place], last_at[place], now)
+            columns[0, n], columns[1, n], columns[2, n] = rate[place], count[place] / orders, days
+            columns[3, n] = days / max(gap, SHORTEST_GAP_DAYS) if count[place] > 1 else np.nan
+    return columns
+
+
+@compiled
+def _of_product(
+    rows: NDArray[np.int32],
+    rate: NDArray[np.float64],
+    leaf: NDArray[np.int32],
+    cart: NDArray[np.int32],
+    candidates: NDArray[np.int32],
+    totals: NDArray[np.float64],
+) -> NDArray[np.float64]:
+    """Return float64[2, candidates]: the rate of the product itself, and the cart's products of its category."""
+    columns = np.zeros((2, candidates.size))
+    for place in range(rows.size):
+        if rows[place] >= 0:
+            totals[rows[place]] = rate[place]
+    for n in range(candidates.size):
+        columns[0, n] = totals[candidates[n]]
+        for other in cart:
+            columns[1, n] += leaf[other] == leaf[candidates[n]]
+    for row in rows:
+        if row >= 0:
+            totals[row] = 0.0
+    return columns
 
 
 FEATURE = Feature(

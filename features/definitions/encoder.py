@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any
-
 import numpy as np
 from numpy.typing import NDArray
 
 from features.context import Context
-from features.definitions.base import Feature
+from features.definitions.base import Columns, Feature
 
 
-def _compute(context: Context, candidates: NDArray[np.int32]) -> Sequence[NDArray[Any] | float]:
+def _compute(context: Context, candidates: NDArray[np.int32]) -> Columns:
     encoder = context.products.encoder
     return (0.0,) if encoder is None else (encoder.score(context.encoded, candidates),)
 

@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any
-
 import numpy as np
 from numpy.typing import NDArray
 
 from features.context import Context
-from features.definitions.base import Feature, or_else
+from features.definitions.base import Columns, Feature, or_else
 
 _ZERO_IF_NEVER = ("score", "share", "category_share", "size_share")
 _UNKNOWN_IF_NEVER = ("given", "baskets_ago", "due", "category_since")
 
 
-def _compute(context: Context, candidates: NDArray[np.int32]) -> Sequence[NDArray[Any] | float]:
+def _compute(context: Context, candidates: NDArray[np.int32]) -> Columns:
     own = context.own_baskets
     missing = dict.fromkeys(_ZERO_IF_NEVER, 0.0) | dict.fromkeys(_UNKNOWN_IF_NEVER, np.nan)
     if not own.product.size:

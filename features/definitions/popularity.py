@@ -2,27 +2,40 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any
-
 import numpy as np
 from numpy.typing import NDArray
 
+from features.compiled import compiled
 from features.context import Context
-from features.definitions.base import Feature
+from features.definitions.base import Columns, Feature
 
 
-def _compute(context: Context, candidates: NDArray[np.int32]) -> Sequence[NDArray[Any] | float]:
-    stats, leaf = context.products.stats, context.products.catalogue.levels.leaf[candidates]
-    popularity = stats.popularity[candidates]
-    return (
-        np.log1p(popularity),
-        stats.trend[candidates],
-        stats.days_since_sold[candidates],
-        np.log1p(context.products.orders_lately[candidates]),
-        np.log1p(stats.orders[candidates]),
-        popularity / (context.products.category_popularity[leaf] + 1.0),
-    )
+def _compute(context: Context, candidates: NDArray[np.int32]) -> Columns:
+    products = context.products
+    stats, leaf = products.stats, products.catalogue.levels.leaf
+    counts = (stats.popularity, products.orders_lately, stats.orders)
+    return _columns(*counts, stats.trend, stats.days_since_sold, leaf, products.category_popularity, candidates)
+
+
+@compiled
+def _columns(
+    popularity: NDArray[np.float32],
+    lately: NDArray[np.float32],
+    ever: NDArray[np.float32],
+    trend: NDArray[np.float32],
+    days_since_sold: NDArray[np.float32],
+    leaf: NDArray[np.int32],
+    category_popularity: NDArray[np.float32],
+    candidates: NDArray[np.int32],
+) -> NDArray[np.float32]:
+    columns = np.empty((6, candidates.size), np.float32)
+    for n in range(candidates.size):
+        row = candidates[n]
+        columns[0, n] = np.log1p(popularity[row])
+        columns[1, n], columns[2, n] = trend[row], days_since_sold[row]
+        columns[3, n], columns[4, n] = np.log1p(lately[row]), np.log1p(ever[row])
+        columns[5, n] = popularity[row] / (category_popularity[leaf[row]] + 1.0)
+    return columns
 
 
 FEATURE = Feature(

@@ -2,30 +2,46 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any
-
 import numpy as np
 from numpy.typing import NDArray
 
+from features.compiled import compiled
 from features.context import Context
-from features.definitions.base import Feature
+from features.definitions.base import Columns, Feature
+
+CHEAPEST = 0.01
+"""Floor of a price below a quotient."""
 
 
-def _compute(context: Context, candidates: NDArray[np.int32]) -> Sequence[NDArray[Any] | float]:
-    price = context.products.price[candidates]
-    in_cart = context.products.price[context.cart]
-    in_cart = in_cart[~np.isnan(in_cart)]
-    cart_mean = float(in_cart.mean(dtype=np.float64)) if in_cart.size else np.nan
-    discount = context.products.stats.discount_share[candidates]
-    usual = context.shopper.mean_unit_price
-    return (
-        np.log1p(price),
-        price / max(cart_mean, 0.01) if not np.isnan(cart_mean) else np.nan,
-        price / max(usual, 0.01) if not np.isnan(usual) else np.nan,
-        discount,
-        discount - context.shopper.discount_share,
-    )
+def _compute(context: Context, candidates: NDArray[np.int32]) -> Columns:
+    products, shopper = context.products, context.shopper
+    usual, saved = shopper.mean_unit_price, shopper.discount_share
+    return _columns(products.price, products.stats.discount_share, context.cart, usual, saved, candidates)
+
+
+@compiled
+def _columns(
+    price: NDArray[np.float32],
+    discount: NDArray[np.float32],
+    cart: NDArray[np.int32],
+    usual: float,
+    saved: float,
+    candidates: NDArray[np.int32],
+) -> NDArray[np.float32]:
+    columns = np.empty((5, candidates.size), np.float32)
+    total, known = 0.0, 0
+    for row in cart:
+        if not np.isnan(price[row]):
+            total += price[row]
+            known += 1
+    in_cart = max(total / known, CHEAPEST) if known else np.nan
+    paid = np.nan if np.isnan(usual) else max(usual, CHEAPEST)
+    for n in range(candidates.size):
+        row = candidates[n]
+        columns[0, n] = np.log1p(price[row])
+        columns[1, n], columns[2, n] = price[row] / in_cart, price[row] / paid
+        columns[3, n], columns[4, n] = discount[row], discount[row] - saved
+    return columns
 
 
 FEATURE = Feature(

@@ -2,26 +2,48 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any
-
 import numpy as np
 from numpy.typing import NDArray
 
+from features.compiled import compiled
 from features.context import Context
-from features.definitions.base import SHORTEST_GAP_DAYS, Feature, gap_days, or_else, rate_columns
+from features.definitions.base import SHORTEST_GAP_DAYS, Columns, Feature, rhythm
 
 
-def _compute(context: Context, candidates: NDArray[np.int32]) -> Sequence[NDArray[Any] | float]:
-    table, shopper = context.shopper.products, context.shopper
-    keys = context.products.catalogue.keys[candidates]
-    rate, days, known, row = rate_columns(table, context.product_rate, keys, context.now)
-    if not len(table):
-        return (rate, np.zeros(candidates.size), np.zeros(candidates.size), days, days, days)
-    count = or_else(table.count[row], known, 0)
-    gap = gap_days(table, row, known)
-    due = days / np.maximum(gap, SHORTEST_GAP_DAYS)
-    return (rate, count, count / max(1, shopper.orders), days, gap, due)
+def _compute(context: Context, candidates: NDArray[np.int32]) -> Columns:
+    table, rate = context.shopper.products, context.product_rate
+    rows, slot, orders = context.product_rows, context.products.slot, max(1, context.shopper.orders)
+    return _columns(rows, rate, table.count, table.first_at, table.last_at, orders, context.now, candidates, slot)
+
+
+@compiled
+def _columns(
+    rows: NDArray[np.int32],
+    rate: NDArray[np.float64],
+    count: NDArray[np.int64],
+    first_at: NDArray[np.int64],
+    last_at: NDArray[np.int64],
+    orders: int,
+    now: float,
+    candidates: NDArray[np.int32],
+    slot: NDArray[np.int32],
+) -> NDArray[np.float32]:
+    columns = np.zeros((6, candidates.size), np.float32)
+    columns[3:] = np.nan
+    for place in range(rows.size):
+        if rows[place] >= 0:
+            slot[rows[place]] = place + 1
+    for n in range(candidates.size):
+        place = slot[candidates[n]] - 1
+        if place >= 0:
+            days, gap = rhythm(count[place], first_at[place], last_at[place], now)
+            columns[0, n], columns[1, n], columns[2, n] = rate[place], count[place], count[place] / orders
+            columns[3, n], columns[4, n] = days, gap
+            columns[5, n] = days / max(gap, SHORTEST_GAP_DAYS) if count[place] > 1 else np.nan
+    for row in rows:
+        if row >= 0:
+            slot[row] = 0
+    return columns
 
 
 FEATURE = Feature(

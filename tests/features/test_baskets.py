@@ -33,7 +33,7 @@ def record(orders: Orders, limit: int = 1_000) -> RecentBaskets:
 def said(orders: Orders, cart: list[int]) -> OwnBaskets:
     kept = record(orders)
     rows, in_cart = kept.products.astype(np.int32), np.array(cart, dtype=np.int32)
-    return own_baskets(kept, rows, LEAF, in_cart, now=NOW, half_life_days=90.0)
+    return own_baskets(kept, rows, LEAF, in_cart, now=NOW, half_life_days=90.0, slot=np.zeros(12, np.int32))
 
 
 @given(baskets_of)
@@ -108,6 +108,8 @@ def test_rhythm_equals_counting_basket_by_basket(orders: Orders, cart: list[int]
 def test_products_that_left_the_catalogue_do_not_count() -> None:
     kept = record([(0, [1, 2]), (10, [2, 3])])
     rows = np.array([-1, 2, 2, 3], dtype=np.int32)
-    own = own_baskets(kept, rows, LEAF, np.array([3], dtype=np.int32), now=NOW, half_life_days=90.0)
+    own = own_baskets(
+        kept, rows, LEAF, np.array([3], dtype=np.int32), now=NOW, half_life_days=90.0, slot=np.zeros(12, np.int32)
+    )
     assert own.product.tolist() == [2, 3]
     assert own.share.tolist() == [1.0, 1.0]

@@ -62,17 +62,22 @@ def test_links_of_a_cart_equal_a_sum_over_its_products(past: list[Bought]) -> No
         row = slice(cosine.start[product], cosine.start[product + 1])
         dense[product, cosine.partner[row]] = cosine.weight[row]
     cart = np.array([1, 4, 7], dtype=np.int32)
-    links = link(cosine, cart)
+    slot = np.zeros(12, dtype=np.int32)
+    links = link(cosine, cart, slot)
+    assert not slot.any()
     assert links.partner.tolist() == np.flatnonzero(dense[cart].sum(axis=0)).tolist()
     np.testing.assert_allclose(links.total, dense[cart].sum(axis=0)[links.partner], rtol=1e-5)
     np.testing.assert_allclose(links.strongest, dense[cart].max(axis=0)[links.partner], rtol=1e-6)
-    vias = map(links.via, range(links.partner.size))
-    for via, partner, weight in zip(vias, links.partner, links.strongest, strict=True):
+    for via, partner, weight in zip(links.via, links.partner, links.strongest, strict=True):
         assert dense[via, partner] == weight
         assert via in cart
 
 
 def test_an_empty_cart_links_to_nothing() -> None:
-    links = link(cooccurrence(history([Bought(START, 0, (0, 1))]), LATE, FEATURES).cosine, np.empty(0, dtype=np.int32))
+    links = link(
+        cooccurrence(history([Bought(START, 0, (0, 1))]), LATE, FEATURES).cosine,
+        np.empty(0, dtype=np.int32),
+        np.zeros(12, dtype=np.int32),
+    )
     assert links.partner.size == 0
     assert links.find(np.array([1], dtype=np.int32))[1].tolist() == [False]

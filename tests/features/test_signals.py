@@ -113,7 +113,7 @@ def test_every_term_is_what_a_plain_computation_gives(
     pulls = np.array([plain_pull(asked.products, done, row, LATE) for row in candidates])
     np.testing.assert_allclose(found.activity, pulls / (1 + pulls), rtol=1e-5)
     np.testing.assert_allclose(
-        found.history, [plain_history(asked.shopper, int(keys[row]), half_life) for row in candidates], rtol=1e-9
+        found.history, [plain_history(asked.shopper, int(keys[row]), half_life) for row in candidates], rtol=1e-6
     )
     np.testing.assert_allclose(found.context, [plain_context(asked, row) for row in candidates], rtol=1e-4)
 

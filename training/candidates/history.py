@@ -11,6 +11,5 @@ from features.top import top_rows
 
 def generate(context: Context, limit: int) -> NDArray[np.int32]:
     """Return up to `limit` product rows, int32; products that the catalogue no longer has are left out."""
-    table = context.shopper.products
-    rows = context.products.rows_of_keys(table.keys[top_rows(context.product_rate, limit)])
+    rows = context.product_rows[top_rows(context.product_rate, limit)]
     return rows[rows >= 0]

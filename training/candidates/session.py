@@ -17,7 +17,7 @@ def generate(context: Context, limit: int) -> NDArray[np.int32]:
     if not context.activity.rows.size:
         return np.empty(0, dtype=np.int32)
     own = context.activity.newest_first[: (limit + 1) // 2]
-    links = link(context.products.together.cosine, np.sort(own))
+    links = link(context.products.together.cosine, np.sort(own), context.products.slot)
     new = ~np.isin(links.partner, own)
     partners = links.partner[new][top_rows(links.total[new], limit - own.size)]
     return np.concatenate([own, partners])
