@@ -15,11 +15,13 @@ from features.shopper import ShopperState
 from training.card import HEADS as DESCRIBED
 from training.heads import HEADS
 from training.package import ModelPackage
+from training.ranker import COARSE
 from training.recommender import ARMS, SCORES, Recommender
 
 
-def headed(package: ModelPackage, head: str) -> Recommender:
-    return Recommender(replace(package, ranking=package.ranking.model_copy(update={"head": head})))
+def headed(package: ModelPackage, head: str, shortlist: int = 0) -> Recommender:
+    changed = {"head": head, "shortlist": shortlist}
+    return Recommender(replace(package, ranking=package.ranking.model_copy(update=changed)))
 
 
 @pytest.mark.parametrize("head", HEADS)
@@ -65,6 +67,33 @@ def test_a_request_computes_only_the_scores_of_its_head(
     assert sorted(asked) == sorted(HEADS[head])
     recommender.rank(context, 10, "neural")
     assert sorted(asked) == sorted({*HEADS[head], "neural"})
+
+
+def test_only_the_students_best_are_scored_by_the_blend(package: ModelPackage, regular: ShopperState) -> None:
+    cart, few = package.products.ids[:3], 12
+    every, student, both = headed(package, "blend"), headed(package, COARSE), headed(package, "blend", few)
+    context = both.context(cart, regular, package.as_of)
+    blended, cheap, mixed = (recommender._scored(context).logit for recommender in (every, student, both))
+    best = set(np.argsort(-cheap, kind="stable")[:few].tolist())
+    for place, score in enumerate(mixed.tolist()):
+        # Of ONNX's trees a matrix of few rows may be added up in another order than one of many.
+        assert score == pytest.approx((blended if place in best else cheap)[place], abs=1e-5)
+    assert len(mixed) > 3 * few
+
+
+def test_with_a_shortlist_dear_models_see_no_more_rows_than_it_has(
+    package: ModelPackage, regular: ShopperState, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    recommender = headed(package, "blend", 12)
+    seen: dict[str, int] = {}
+
+    def counting(name: str) -> object:
+        return lambda features: seen.update({name: len(features)}) or np.zeros(len(features))
+
+    monkeypatch.setattr(recommender._ranker, "_scorers", {name: counting(name) for name in SCORES})
+    recommender.rank(recommender.context([], regular, package.as_of), 10)
+    assert (seen.pop("gbm"), seen.pop("neural")) == (12, 12)
+    assert list(seen) == [COARSE]
 
 
 def test_settings_package_arms_and_card_know_the_same_heads(package: ModelPackage) -> None:
