@@ -45,12 +45,15 @@ from training.heads import HEADS
 from training.package import ModelPackage
 from training.parallel import single_thread
 from training.protocol import Case, make_cases
-from training.ranker import Ranker
+from training.ranker import COARSE, Ranker
 from training.recommender import Recommender
 
 BLEND = "blend"
+CASCADE = "blend of the shortlist"
+"""The head blend, asked about the best candidates by the int8 student only: `ranking.shortlist` of them."""
 BEFORE = "candidates and features"
 METRICS = ("hit_rate", "ndcg")
+WAYS = (*HEADS, CASCADE)
 
 
 @dataclass(frozen=True)
@@ -109,8 +112,8 @@ def measure(settings: Settings, cases: int, requests: int) -> Measured:
     measured = Measured(
         _times(package, asked.contexts[:: max(1, len(asked.contexts) // requests)][:requests]),
         _qualities(settings, package, asked),
-        {head: sum(_bytes(package, score) for score in scores) for head, scores in HEADS.items()},
-        settings.ranking.head,
+        {head: sum(_bytes(package, score) for score in scores) for head, scores in _scores().items()},
+        CASCADE if package.ranking.head == BLEND and package.ranking.shortlist else package.ranking.head,
         settings.evaluation.k,
     )
     report = provenance("python -m benchmarks.heads", ingest_record(settings.work.data)["fingerprint"])
@@ -172,14 +175,23 @@ def _requests(settings: Settings, limit: int) -> Requests:
 
 def _times(package: ModelPackage, contexts: Sequence[Context]) -> dict[str, Floats]:
     ranker = Ranker(package)
-    spent: dict[str, list[float]] = {name: [] for name in (FLOOR, BEFORE, *HEADS)}
+    spent: dict[str, list[float]] = {name: [] for name in (FLOOR, BEFORE, *WAYS)}
     for number, context in enumerate(contexts):
         cold = Context(context.products, context.shopper, context.cart, context.now)
         candidates, features = timed(spent[BEFORE], _features, cold, package)
         timed(spent[FLOOR], np.matmul, features, np.ones(features.shape[1], dtype=np.float32))
-        for head in np.roll(tuple(HEADS), number).tolist():
-            timed(spent[head], attrgetter("logit"), ranker.scored(candidates, features, head))
+        for way in np.roll(WAYS, number).tolist():
+            timed(spent[way], attrgetter("logit"), ranker.scored(candidates, features, *_head(package, way)))
     return {name: 1e6 * np.array(times) for name, times in spent.items()}
+
+
+def _head(package: ModelPackage, way: str) -> tuple[str, int]:
+    """Return (head, length of the shortlist, 0 being all candidates) of a way to rank."""
+    return (BLEND, package.ranking.shortlist) if way == CASCADE else (way, 0)
+
+
+def _scores() -> Mapping[str, Sequence[str]]:
+    return {**HEADS, CASCADE: (*HEADS[BLEND], COARSE)}
 
 
 def _features(context: Context, package: ModelPackage) -> tuple[NDArray[np.int32], NDArray[np.float32]]:
@@ -210,10 +222,11 @@ def _ranked(
     package: ModelPackage, contexts: Sequence[Context], k: int
 ) -> tuple[dict[str, NDArray[np.int32]], dict[str, Floats]]:
     """Return what each head shows, int32[cases, k] with -1 behind shorter lists, and how probable it says that is."""
-    lists = {head: np.full((len(contexts), k), -1, dtype=np.int32) for head in HEADS}
-    probability = {head: np.full((len(contexts), k), np.nan) for head in HEADS}
-    for head in HEADS:
-        serving = Recommender(replace(package, ranking=package.ranking.model_copy(update={"head": head})))
+    lists = {head: np.full((len(contexts), k), -1, dtype=np.int32) for head in WAYS}
+    probability = {head: np.full((len(contexts), k), np.nan) for head in WAYS}
+    for head in WAYS:
+        chosen = dict(zip(("head", "shortlist"), _head(package, head), strict=True))
+        serving = Recommender(replace(package, ranking=package.ranking.model_copy(update=chosen)))
         for place, context in enumerate(contexts):
             rows, _ = serving.rank(context, k)
             lists[head][place, : rows.size] = rows

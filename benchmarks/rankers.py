@@ -16,7 +16,6 @@ from dataclasses import replace
 from functools import partial
 from typing import Any
 
-import lightgbm as lgb
 import numpy as np
 from rich.box import SIMPLE_HEAD
 from rich.console import Console
@@ -39,6 +38,7 @@ from training.package import ModelPackage
 from training.parallel import single_thread
 from training.protocol import make_cases
 from training.recommender import Recommender
+from training.student.session import OnnxScorer
 
 FLOOR = "floor: features × one column"
 SCORING, BROWSED = "signals of candidates", "arm signals, much activity"
@@ -68,13 +68,13 @@ def measure(settings: Settings, cases: int) -> dict[str, float]:
     package = ModelPackage.load(settings.work.model)
     spent: dict[str, list[float]] = {name: [] for name in (FLOOR, *STEPS)}
     recommender = Recommender(package)
-    predict = partial(lgb.Booster(model_str=package.gbm).predict, num_threads=1)
+    trees = OnnxScorer(package.trees).score
     for fresh in _requests(settings, package, cases):
         context = fresh()
         candidates = timed(spent["candidates"], generate, context, package.candidates)
         features = timed(spent["features"], assemble, context, candidates)
         timed(spent[FLOOR], np.matmul, features, np.ones(features.shape[1], dtype=np.float32))
-        timed(spent["trees"], predict, features)
+        timed(spent["trees"], trees, features)
         timed(spent["network"], package.neural.score, features)
         timed(spent["whole request"], recommender.rank, fresh(), settings.evaluation.k)
         timed(spent[SCORING], signals, fresh(), candidates, package.ranking.weights)

@@ -208,7 +208,7 @@ def _encode(
     hidden_bias: Floats,
     out: Floats,
     out_bias: Floats,
-    skip: float,
+    skip: np.float32,
 ) -> Floats:
     """Return float32[d] of the vectors of cart and past purchases, float32[n, d]; ages in days."""
     size = query.shape[0]

@@ -103,16 +103,21 @@ class Ranker:
         models = {"gbm": package.trees, **package.students}
         self._scorers: dict[str, Scorer] = {name: OnnxScorer(model).score for name, model in models.items()}
         self._scorers["neural"] = package.neural.score
-        self._heads, self._chosen = package.heads, package.ranking.head
-        cheap = self._chosen.startswith("student") or not package.ranking.shortlist
-        self._cascade = None if cheap else Cascade(package.heads[COARSE], package.ranking.shortlist)
+        self._heads, self._ranking = package.heads, package.ranking
 
     def score(self, context: Context, candidates: NDArray[np.int32]) -> Scored:
         """Return int32[n] candidates, to be scored in their order."""
         known = candidates.size > 0
         features = assemble(context, candidates) if known else np.empty((0, len(COLUMNS)), dtype=np.float32)
-        return Scored(candidates, features, self._scorers, self._heads[self._chosen], self._cascade)
+        return self.scored(candidates, features, self._ranking.head, self._ranking.shortlist)
 
-    def scored(self, candidates: NDArray[np.int32], features: NDArray[np.float32], head: str | None = None) -> Scored:
-        """Return int32[n] candidates with their float32[n, columns] features, every one by the same head."""
-        return Scored(candidates, features, self._scorers, self._heads[head or self._chosen])
+    def scored(
+        self, candidates: NDArray[np.int32], features: NDArray[np.float32], head: str, shortlist: int = 0
+    ) -> Scored:
+        """Return int32[n] candidates with their float32[n, columns] features, to be scored by a head.
+
+        `shortlist`: how many of them a head that is not cheap itself scores, as the setting says; 0: all.
+        """
+        cheap = head.startswith("student") or not shortlist
+        cascade = None if cheap else Cascade(self._heads[COARSE], shortlist)
+        return Scored(candidates, features, self._scorers, self._heads[head], cascade)

@@ -8,11 +8,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from benchmarks.heads import BEFORE, BLEND, measure, print_table
+from benchmarks.heads import BEFORE, BLEND, CASCADE, WAYS, measure, print_table
 from benchmarks.rankers import FLOOR
 from configs import Settings
 from configs.errors import ConfigError
-from training.heads import HEADS
 
 
 def test_every_head_is_judged_and_timed_and_reported(
@@ -24,18 +23,24 @@ def test_every_head_is_judged_and_timed_and_reported(
     print_table(found)
     printed = capsys.readouterr().out
     assert "student_int8" in printed
-    assert "blend (chosen)" in printed
-    assert list(found.times) == [FLOOR, BEFORE, *HEADS]
+    assert f"{CASCADE} (chosen)" in printed
+    assert list(found.times) == [FLOOR, BEFORE, *WAYS]
     assert all(times.shape == (10,) and (times > 0).all() for times in found.times.values())
     report = json.loads((tmp_path / "reports" / "heads.json").read_text())
     assert report["cases"] == 40
-    assert set(report["heads"]) == set(HEADS)
+    assert set(report["heads"]) == set(WAYS)
     for head, quality in found.quality.items():
         for metric, mean in quality.mean.items():
             lead = mean.value - found.quality[BLEND].mean[metric].value
             assert quality.difference[metric].value == pytest.approx(lead, abs=1e-12)
             assert report["heads"][head][f"{metric}_less_blend"]["value"] == pytest.approx(lead, abs=1e-5)
-    assert found.size["student_int8"] < found.size["student"] < found.size["neural"] < found.size[BLEND]
+    assert (
+        found.size["student_int8"]
+        < found.size["student"]
+        < found.size["neural"]
+        < found.size[BLEND]
+        < found.size[CASCADE]
+    )
     assert np.isfinite(found.quality[BLEND].calibration_error)
 
 
