@@ -230,7 +230,8 @@ def _encode(
             _add_weighted(inputs[(3 + place) * size : (4 + place) * size], weight, past)
     inputs[5 * size :] = situation_now
     inner = np.maximum(_product(inputs, hidden) + hidden_bias, np.float32(0.0))
-    vector: Floats = _product(inner, out) + out_bias + skip * mean
+    vector = _product(inner, out)
+    vector += out_bias + skip * mean
     return vector
 
 
