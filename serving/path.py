@@ -18,7 +18,6 @@ from features.activity import Action
 from features.shopper import ShopperState
 from serving.clock import Clock
 from serving.experiments import (
-    Answered,
     Asked,
     Experiments,
     ExposureLog,
@@ -75,7 +74,7 @@ class Engine:
             experiment_arm=None if asked.assigned.arm is None else asked.assigned.arm.name,
         )
         if self.exposures is not None:
-            self._expose(self.exposures, asked, ranked, trouble, started)
+            self.exposures.add(asked, ranked, trouble, (time.perf_counter() - started) * 1e3)
         return answer
 
     def warm(self) -> None:
@@ -120,19 +119,6 @@ class Engine:
         context = model.context((), ShopperState.empty(), asked.now)
         nothing = explore(range(0), k, None, asked.request_id)
         return Ranked(asked.assigned.ranking, failed, model, context, np.empty(0, np.int32), np.empty(0), nothing), []
-
-    def _expose(
-        self, exposures: ExposureLog, asked: Asked, ranked: Ranked, trouble: str | None, started: float
-    ) -> None:
-        """Hand what was shown to the log; nothing that goes wrong in it may cost the answer."""
-        took = (time.perf_counter() - started) * 1e3
-        try:
-            features = None
-            if exposures.with_features:
-                features = ranked.model.features_of(ranked.context, ranked.rows[list(ranked.explored.shown)])
-            exposures.add(Answered(asked, ranked, trouble, took, features))
-        except Exception:
-            log.exception("the exposure is not logged", request=asked.request_id)
 
     def _item(self, found: Recommendation) -> Item:
         matrix = self.recommender.package.matrix

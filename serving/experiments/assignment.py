@@ -4,8 +4,8 @@ The unit is the person, as far as it is known. In this order: the name remembere
 with the session, the root of the shopper's linked ids, the session's first anonymous id, the session's id. A name is
 remembered with session and shopper when they are first shown something. So whoever identifies themselves keeps the arm
 of the visit that this happens in, and takes it to every device; a shopper who took part before, on another device,
-keeps that arm instead, and the visit changes to it at that moment. Names are not bound to an experiment: another salt
-deals the same people anew.
+keeps that arm instead, and the visit changes to it at that moment. While Redis is away only the ids of the request
+itself count. Names are not bound to an experiment: another salt deals the same people anew.
 """
 
 from __future__ import annotations

@@ -16,7 +16,7 @@ from configs.settings import EventSettings, ExposureSettings
 from events.brokers import Broker
 from events.contract import Event
 from events.shopper import FirstShown
-from serving.experiments.answered import Answered, event_of, first_shown
+from serving.experiments.answered import Answered, Asked, Ranked, event_of, first_shown
 from serving.experiments.file import Arm
 from serving.schema import ExposureStatus
 from training.recommender import Recommender
@@ -86,20 +86,29 @@ class ExposureLog:
         self._task: asyncio.Task[None] | None = None
         self._logged = self._dropped = self._skipped = 0
 
-    @property
-    def with_features(self) -> bool:
-        """Whether features of what was shown are logged."""
-        return self._settings.features
+    def add(
+        self, asked: Asked, ranked: Ranked, trouble: str | None, latency_ms: float, rules_version: str | None = None
+    ) -> None:
+        """Take an answer in, to be published soon; returns at once, and raises nothing, whatever is the matter.
 
-    def add(self, item: Answered) -> None:
-        """Take an answer in, to be published soon; returns at once, whatever is the matter."""
-        if len(self._queue) + len(self._made) >= self._settings.queue:
+        Args:
+            asked, ranked: as `Answered` has them. trouble: why the answer is less than it could be.
+            latency_ms: what it took. rules_version: of the rules that it went through.
+        """
+        try:
+            if len(self._queue) + len(self._made) >= self._settings.queue:
+                self._dropped += 1
+                return
+            shown, features = ranked.rows[list(ranked.explored.shown)], None
+            if self._settings.features:  # only now does the recommender still hold what it scored
+                features = ranked.model.features_of(ranked.context, shown)
+            self._queue.append(Answered(asked, ranked, trouble, latency_ms, features, rules_version))
+            self._wake.set()
+            if self._task is None or self._task.done():
+                self._task = asyncio.get_running_loop().create_task(self._work())
+        except Exception:
+            log.exception("an answer is not logged", request=asked.request_id)
             self._dropped += 1
-            return
-        self._queue.append(item)
-        self._wake.set()
-        if self._task is None or self._task.done():
-            self._task = asyncio.get_running_loop().create_task(self._work())
 
     def status(self) -> ExposureStatus:
         """Return what became of the answers so far."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Collection, Mapping
+from datetime import date
 from pathlib import Path
 from typing import Any, Self
 
@@ -142,6 +143,6 @@ def read_experiment(path: Path, *, aliases: Collection[str] = (CHAMPION,), rules
 
 def _problem(item: Mapping[str, Any]) -> str:
     found = item["input"]
-    shown = f" (found {found!r})" if isinstance(found, bool | int | float | str) else ""
+    shown = f" (found {str(found)!r})" if isinstance(found, bool | int | float | str | date) else ""
     key = ".".join(map(str, item["loc"])) or "the file"
     return f"{key}: {item['msg'].removeprefix('Value error, ')}{shown}"
