@@ -9,6 +9,16 @@ from pydantic import Field
 from configs.section import Secret, Section
 
 
+class ExposureSettings(Section):
+    """The record of what was shown."""
+
+    enabled: bool = Field(description="whether each answer is logged; experiments need it")
+    features: bool = Field(description="whether with the features of the products shown, to learn from and to compare")
+    queue: int = Field(
+        ge=1, description="answers of a worker that may wait to be published; further ones are not logged, and counted"
+    )
+
+
 class ServingSettings(Section):
     """The HTTP service."""
 
@@ -26,6 +36,10 @@ class ServingSettings(Section):
         description="write key that the demo checkout page is handed, for all who open it to see: one of "
         "events.write_keys made for it alone; null: it gets none, and where keys are asked for its events are lost"
     )
+    experiments: Path | None = Field(
+        description="file of the running experiment, see serving/experiments/file.py; null: none runs"
+    )
+    exposures: ExposureSettings
 
 
 class EventSettings(Section):

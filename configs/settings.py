@@ -33,7 +33,7 @@ from configs.learning import (
     TrainingSettings,
     WindowSettings,
 )
-from configs.live import EventSettings, RecordSettings, ReplaySettings, ServingSettings
+from configs.live import EventSettings, ExposureSettings, RecordSettings, ReplaySettings, ServingSettings
 from configs.section import Section
 
 __all__ = [
@@ -43,6 +43,7 @@ __all__ = [
     "EncoderSettings",
     "EvaluationSettings",
     "EventSettings",
+    "ExposureSettings",
     "FeatureSettings",
     "IngestSettings",
     "LogSettings",

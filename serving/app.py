@@ -16,6 +16,7 @@ from events.brokers import connect
 from serving.catalogue import ProductSearch
 from serving.clock import Clock, service_clock
 from serving.errors import HANDLERS
+from serving.experiments import ExposureLog, Shadows, running_experiments
 from serving.path import Engine
 from serving.profiles import Profiles
 from serving.routes import COLLECT_ROUTES, ROUTES
@@ -39,7 +40,12 @@ def make_app(settings: Settings, package: ModelPackage) -> Litestar:
     """Return the application around a loaded package, warmed up; nothing is connected before the first request."""
     clock = service_clock(package.clock, package.as_of)
     state, broker = StateReader(settings, package.matrix), connect(settings)
-    engine = Engine(Recommender(package), state, clock, settings.serving)
+    recommender, experiments = Recommender(package), running_experiments(settings)
+    exposures = None
+    if settings.serving.exposures.enabled:
+        shadows = Shadows(experiments.shadows, lambda _: recommender)
+        exposures = ExposureLog(broker, settings.serving.exposures, settings.events, shadows, state.remember)
+    engine = Engine(recommender, state, clock, settings.serving, experiments, exposures)
     profiles = Profiles(settings, package.matrix, clock, broker)
     single_thread()
     engine.warm()
@@ -50,7 +56,8 @@ def make_app(settings: Settings, package: ModelPackage) -> Litestar:
         "profiles": profiles,
         "limits": settings.serving,
     }
-    return _application(settings, ROUTES, dependencies, [state.close, profiles.close, broker.close])
+    published = [] if exposures is None else [exposures.close]
+    return _application(settings, ROUTES, dependencies, [*published, state.close, profiles.close, broker.close])
 
 
 def _application(

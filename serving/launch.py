@@ -21,8 +21,12 @@ def serve(settings: Settings) -> None:
     """Replace this process by the server, in the foreground, until SIGTERM or SIGINT.
 
     Raises:
-        NotBuiltError: no model is champion yet.
+        NotBuiltError: no model is champion yet. ConfigError: the experiments file does not fit.
     """
+    if settings.serving.experiments is not None:
+        from serving.experiments import running_experiments
+
+        running_experiments(settings)  # here it is one sentence, in a worker it would be a stack trace
     package = settings.serving.package or champion_package(settings)
     environment = os.environ | {
         "TILLWISE_SERVING__PACKAGE": str(package),

@@ -1,18 +1,32 @@
-"""The request path: decode → read state → cart → rank → explain → answer. One function, readable top to bottom."""
+"""The request path: decode → read state → assign → cart → rank → explore → explain → answer → log the exposure.
+
+One function, readable top to bottom.
+"""
 
 from __future__ import annotations
 
 import math
+import time
 import uuid
-from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
+import numpy as np
 import structlog
 
 from configs.settings import ServingSettings
 from features.activity import Action
 from features.shopper import ShopperState
 from serving.clock import Clock
+from serving.experiments import (
+    Asked,
+    Experiments,
+    ExposureLog,
+    Ranked,
+    depth,
+    explore,
+    shopper_of,
+    unit_of,
+)
 from serving.schema import Fallback, Item, RecommendationAnswer, RecommendationRequest
 from serving.state import Known, StateReader
 from training.recommender import ARMS, FALLBACKS, Recommendation, Recommender
@@ -30,12 +44,14 @@ class RequestError(Exception):
 
 @dataclass(frozen=True)
 class Engine:
-    """What a worker needs to answer: the model, the state and the time."""
+    """What a worker needs to answer: the model, the state and the time; experiments, and where exposures go."""
 
     recommender: Recommender
     state: StateReader
     clock: Clock
     limits: ServingSettings
+    experiments: Experiments = field(default_factory=Experiments)
+    exposures: ExposureLog | None = None
 
     async def answer(self, request: RecommendationRequest) -> RecommendationAnswer:
         """Return the recommendations for a request; degraded, and saying so, rather than none.
@@ -43,19 +59,23 @@ class Engine:
         Raises:
             RequestError: the request breaks a limit or names nobody.
         """
+        started = time.perf_counter()
         check(request, self.limits)
-        now = self.clock() if request.at is None else request.at.timestamp()
-        known = await self.state.read(request.session_id, request.shopper_id, now)
-        cart = cart_of(request, list(known.session.cart) if known.session else [])
-        ranked, arm, failed = self._rank(cart, known, now, request)
-        trouble = "; ".join(reason for reason in (known.missing, failed) if reason)
-        return RecommendationAnswer(
-            request_id=uuid.uuid4().hex,
-            model_version=self.recommender.package.version,
-            arm=arm,
-            items=[self._item(item) for item in ranked],
-            fallback=Fallback(arm, trouble) if trouble else None,
+        asked = await self._asked(request)
+        ranked, items = self._rank(asked)
+        trouble = "; ".join(reason for reason in (asked.known.missing, ranked.failed) if reason) or None
+        answer = RecommendationAnswer(
+            request_id=asked.request_id,
+            model_version=ranked.model.package.version,
+            arm=ranked.arm,
+            items=[self._item(item) for item in items],
+            fallback=Fallback(ranked.arm, trouble) if trouble else None,
+            experiment=asked.assigned.experiment,
+            experiment_arm=None if asked.assigned.arm is None else asked.assigned.arm.name,
         )
+        if self.exposures is not None:
+            self.exposures.add(asked, ranked, trouble, (time.perf_counter() - started) * 1e3)
+        return answer
 
     def warm(self) -> None:
         """Rank once with every arm, so that no request pays for first-time work."""
@@ -64,19 +84,41 @@ class Engine:
         for arm in ARMS:
             self.recommender.recommend(ids[:3], ShopperState.empty(), now, 5, arm, activity=seen)
 
-    def _rank(
-        self, cart: Sequence[str], known: Known, now: float, request: RecommendationRequest
-    ) -> tuple[list[Recommendation], str, str | None]:
-        """Return (recommendations, the arm that made them, why it is not the one asked for)."""
+    def model(self, alias: str) -> Recommender:
+        """Return the recommender that holds the model of an alias: so far there is one model."""
+        return self.recommender
+
+    async def _asked(self, request: RecommendationRequest) -> Asked:
+        """Return a request with what is known of it, assigned to an arm."""
+        at = self.clock()
+        now = at if request.at is None else request.at.timestamp()
+        known = await self.state.read(request.session_id, request.shopper_id, now)
+        assigned = self.experiments.assign(unit_for(request, known), request.arm, at)
+        cart = cart_of(request, list(known.session.cart) if known.session else [])
+        return Asked(request, uuid.uuid4().hex, at, now, known, cart, assigned)
+
+    def _rank(self, asked: Asked) -> tuple[Ranked, list[Recommendation]]:
+        """Return how a request is answered; by an arm that needs no model if the one asked for fails."""
+        known, k, arm_of = asked.known, asked.request.k, asked.assigned.arm
+        model = self.recommender if arm_of is None else self.model(arm_of.alias)
+        plan = None if arm_of is None else arm_of.exploration
         failed = None
-        for arm in dict.fromkeys((request.arm, *FALLBACKS)):
+        for arm in dict.fromkeys((asked.assigned.ranking, *FALLBACKS)):
             try:
-                found = self.recommender.recommend(cart, known.shopper, now, request.k, arm, activity=known.activity)
-                return found, arm, failed
+                context = model.context(
+                    asked.cart, known.shopper, asked.now, known.activity if model.browses(arm) else ()
+                )
+                rows, scores = model.rank(context, depth(k, plan), arm)
+                explored = explore(range(rows.size), k, plan, asked.request_id)
+                places = list(explored.shown)
+                items = model.explained(context, rows[places], scores[places], arm)
+                return Ranked(arm, failed, model, context, rows, scores, explored), items
             except Exception as error:  # whatever breaks in one arm, the next one answers; the log keeps the cause
                 log.exception("arm failed", arm=arm)
-                failed = f"{request.arm} failed ({type(error).__name__})"
-        return [], request.arm, failed
+                failed, plan = f"{asked.assigned.ranking} failed ({type(error).__name__})", None
+        context = model.context((), ShopperState.empty(), asked.now)
+        nothing = explore(range(0), k, None, asked.request_id)
+        return Ranked(asked.assigned.ranking, failed, model, context, np.empty(0, np.int32), np.empty(0), nothing), []
 
     def _item(self, found: Recommendation) -> Item:
         matrix = self.recommender.package.matrix
@@ -100,7 +142,7 @@ def check(request: RecommendationRequest, limits: ServingSettings) -> None:
     """
     if request.session_id is None and request.shopper_id is None and request.cart is None:
         raise RequestError("body", "names nobody: give session_id, shopper_id or cart")
-    if request.arm not in ARMS:
+    if request.arm is not None and request.arm not in ARMS:
         raise RequestError("arm", f"is {request.arm!r}, expected one of {', '.join(ARMS)}")
     if request.k > limits.max_k:
         raise RequestError("k", f"is {request.k}, at most {limits.max_k} items are given")
@@ -108,6 +150,13 @@ def check(request: RecommendationRequest, limits: ServingSettings) -> None:
         raise RequestError("cart", f"has {len(request.cart)} lines, at most {limits.max_cart} are taken")
     if request.at is not None and request.at.tzinfo is None:
         raise RequestError("at", "has no time zone: end it with Z or an offset such as +02:00")
+
+
+def unit_for(request: RecommendationRequest, known: Known) -> str | None:
+    """Return the name under which whoever asks takes part in experiments, None if nobody is named."""
+    anonymous = known.session.anonymous_ids[:1] if known.session else ()
+    shopper = shopper_of(request, known)
+    return unit_of(request.session_id, anonymous[0] if anonymous else None, shopper, known.person, known.visit)
 
 
 def cart_of(request: RecommendationRequest, session_cart: list[str]) -> list[str]:

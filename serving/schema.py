@@ -37,7 +37,9 @@ class RecommendationRequest(msgspec.Struct, forbid_unknown_fields=True):
     cart: Annotated[list[CartLine] | None, Meta(description="cart lines; else the session's cart")] = None
     checkout_step: Step | None = None
     k: Annotated[int, Meta(ge=1, description="items wanted")] = 10
-    arm: Annotated[str, Meta(description="how to rank: see /v1/status")] = "model"
+    arm: Annotated[
+        str | None, Meta(description="how to rank: see /v1/status; such a request takes part in no experiment")
+    ] = None
     at: Annotated[
         datetime | None, Meta(description="moment to rank for, to replay history; default: the service's clock")
     ] = None
@@ -70,6 +72,8 @@ class RecommendationAnswer(msgspec.Struct):
     arm: str
     items: list[Item]
     fallback: Fallback | None
+    experiment: Annotated[str | None, Meta(description="the experiment that this request took part in")] = None
+    experiment_arm: str | None = None
 
 
 class Accepted(msgspec.Struct):
@@ -193,6 +197,15 @@ class Profile(msgspec.Struct):
     shopper: ShopperProfile | None
 
 
+class ExposureStatus(msgspec.Struct):
+    """What became of the answers of this worker, since it started."""
+
+    logged: Annotated[int, Meta(description="exposures that the broker accepted")]
+    waiting: int
+    dropped: Annotated[int, Meta(description="answers that are not logged: too many waited, or one could not be told")]
+    shadows_skipped: Annotated[int, Meta(description="exposures without what shadow arms would show: too many waited")]
+
+
 class Status(msgspec.Struct):
     """What serves."""
 
@@ -202,6 +215,8 @@ class Status(msgspec.Struct):
     as_of: Annotated[str, Meta(description="the model knows nothing later")]
     now: Annotated[str, Meta(description="the service's clock")]
     redis: Annotated[bool, Meta(description="whether session and shopper state can be read")]
+    experiment: Annotated[str | None, Meta(description="the experiment that the service was started with")]
+    exposures: Annotated[ExposureStatus | None, Meta(description="null if exposures are not logged")]
 
 
 class Problem(msgspec.Struct):

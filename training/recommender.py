@@ -106,8 +106,13 @@ class Recommender:
         Raises:
             ConfigError: there is no such arm.
         """
-        context = self.context(cart, shopper, now, activity if self._browses(arm) else ())
-        rows, scores = self.rank(context, k, arm)
+        context = self.context(cart, shopper, now, activity if self.browses(arm) else ())
+        return self.explained(context, *self.rank(context, k, arm), arm)
+
+    def explained(
+        self, context: Context, rows: NDArray[np.int32], scores: NDArray[np.float64], arm: str
+    ) -> list[Recommendation]:
+        """Return ranked products as recommendations, in the given order, each with its reason."""
         ids, personal = self.package.products.ids, arm not in FALLBACKS
         return [
             Recommendation(ids[row], score, reason_for(context, row, personal=personal, browsed=browsed))
@@ -122,6 +127,14 @@ class Recommender:
         place = np.searchsorted(scored.rows, rows)  # candidates ascend
         found: NDArray[np.float64] = scored.probability[place]
         return found
+
+    def features_of(self, context: Context, rows: NDArray[np.int32]) -> NDArray[np.float32] | None:
+        """Return float32[rows, columns], what the products just ranked for a request were scored by, bit for bit.
+
+        None if no model scored them for this request, or another request came since: whoever wants features
+        nevertheless assembles them.
+        """
+        return None if self._last is None or self._last[0] is not context else self._last[1].features_of(rows)
 
     def _by_probability(self, context: Context, k: int) -> Ranked:
         scored, ranking = self._scored(context), self.package.ranking
@@ -142,7 +155,7 @@ class Recommender:
         rows, weights = self._candidates(context, browsing=True), self.package.ranking.weights
         return _best(rows, signals(context, rows, weights).score(weights), k)
 
-    def _browses(self, arm: str) -> bool:
+    def browses(self, arm: str) -> bool:
         """Return whether the arm looks at recent activity."""
         return arm == "signals" or (arm == "model" and self.package.ranking.signals > 0)
 

@@ -22,4 +22,6 @@ async def status(engine: NamedDependency[Engine]) -> Status:
         as_of=moment(package.as_of),
         now=moment(engine.clock()),
         redis=await engine.state.answers(),
+        experiment=None if engine.experiments.running is None else engine.experiments.running.name,
+        exposures=None if engine.exposures is None else engine.exposures.status(),
     )

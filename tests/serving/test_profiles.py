@@ -192,7 +192,12 @@ def test_erasing_takes_the_person_out_everywhere_and_leaves_a_receipt(
     receipt = client.delete(f"/v1/profiles/{who}", headers=OPERATOR)
     assert receipt.status_code == 200
     parts = {part["where"]: part["removed"] for part in receipt.json()["parts"]}
-    assert parts["redis: profiles"] == {"sessions": 2, "recent orders": 1, "links": 2}
+    assert parts["redis: profiles"] == {
+        "sessions": 2,
+        "recent orders": 1,
+        "links": 2,
+        "names in experiments": 0,
+    }
     assert parts["redis: online features"] == {"rows": 1}
     assert client.get(f"/v1/profiles/{who}", headers=OPERATOR).status_code == 404
     assert client.get("/v1/profiles/last", headers=OPERATOR).status_code == 404
@@ -230,6 +235,7 @@ def test_erasing_reaches_the_record_under_ids_that_only_it_still_knows(
     assert parts["system of record"] == {
         "orders": 1,
         "outcomes": 1,
+        "exposures": 0,
         "events in the database": 1,
         "links": 2,
         "events in files": 2,

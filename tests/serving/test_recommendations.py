@@ -30,7 +30,9 @@ def track(live: Live, session: str, event: str, **properties: Any) -> None:
 
 def test_an_answer_says_who_made_it_and_why_each_item(live_service: Live) -> None:
     answer = live_service.post("/v1/recommendations", {"cart": [], "k": 3}).json()
-    assert set(answer) == {"request_id", "model_version", "arm", "items", "fallback"}
+    told = {"request_id", "model_version", "arm", "items", "fallback", "experiment", "experiment_arm"}
+    assert set(answer) == told
+    assert (answer["experiment"], answer["experiment_arm"]) == (None, None)
     assert (answer["arm"], answer["fallback"], len(answer["items"])) == ("model", None, 3)
     assert answer["model_version"] == live_service.get("/v1/status").json()["model_version"]
     for item in answer["items"]:
