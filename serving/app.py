@@ -13,9 +13,9 @@ from litestar.types import ControllerRouterHandler
 
 from configs import Settings
 from events.brokers import connect
-from serving.catalogue import ProductSearch
-from serving.clock import Clock, service_clock
+from serving.clock import Clock
 from serving.errors import HANDLERS
+from serving.models import Models
 from serving.path import Engine
 from serving.profiles import Profiles
 from serving.routes import COLLECT_ROUTES, ROUTES
@@ -23,7 +23,6 @@ from serving.routes.collect import Collector
 from serving.state import StateReader
 from training.package import ModelPackage
 from training.parallel import single_thread
-from training.recommender import Recommender
 
 VERSION = "1"
 
@@ -36,17 +35,21 @@ def make_collector_app(settings: Settings, clock: Clock) -> Litestar:
 
 
 def make_app(settings: Settings, package: ModelPackage) -> Litestar:
-    """Return the application around a loaded package, warmed up; nothing is connected before the first request."""
-    clock = service_clock(package.clock, package.as_of)
-    state, broker = StateReader(settings, package.matrix), connect(settings)
-    engine = Engine(Recommender(package), state, clock, settings.serving)
-    profiles = Profiles(settings, package.matrix, clock, broker)
+    """Return the application around a loaded package, which it serves whatever becomes champion."""
+    return make_serving_app(settings, Models.pinned(package))
+
+
+def make_serving_app(settings: Settings, models: Models) -> Litestar:
+    """Return the application around models, which may be swapped; nothing is connected before the first request."""
+    clock = models.clock
+    state, broker = StateReader(settings), connect(settings)
+    engine = Engine(models, state, clock, settings.serving)
+    profiles = Profiles(settings, models, clock, broker)
     single_thread()
-    engine.warm()
     dependencies = {
         "engine": engine,
         "collector": Collector(broker, clock, settings.events),
-        "search": ProductSearch(package.matrix),
+        "models": models,
         "profiles": profiles,
         "limits": settings.serving,
     }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import math
 import re
 from bisect import bisect_right
@@ -21,8 +22,10 @@ class ProductSearch:
             f"{catalogue.titles[row]} {catalogue.categories[row]} {catalogue.brands[row]} {catalogue.ids[row]}"
             for row in self._rows
         )
-        self._text = "\n".join(line.replace("\n", " ") for line in lines).lower()
-        self._starts = [0, *(match.end() for match in re.finditer("\n", self._text))]
+        text, starts = io.StringIO(), [0]
+        for line in lines:  # bit by bit, so that another thread may go on in between
+            starts.append(starts[-1] + text.write(line.replace("\n", " ").lower()) + text.write("\n"))
+        self._text, self._starts = text.getvalue(), starts[:-1]
 
     def find(self, words: str, limit: int) -> list[Product]:
         """Return up to `limit` products whose text holds every word; of an empty query the most popular."""

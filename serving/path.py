@@ -10,9 +10,9 @@ from dataclasses import dataclass
 import structlog
 
 from configs.settings import ServingSettings
-from features.activity import Action
-from features.shopper import ShopperState
+from features.context import ProductMatrix
 from serving.clock import Clock
+from serving.models import Models
 from serving.schema import Fallback, Item, RecommendationAnswer, RecommendationRequest
 from serving.state import Known, StateReader
 from training.recommender import ARMS, FALLBACKS, Recommendation, Recommender
@@ -30,9 +30,9 @@ class RequestError(Exception):
 
 @dataclass(frozen=True)
 class Engine:
-    """What a worker needs to answer: the model, the state and the time."""
+    """What a worker needs to answer: the models, the state and the time."""
 
-    recommender: Recommender
+    models: Models
     state: StateReader
     clock: Clock
     limits: ServingSettings
@@ -44,52 +44,46 @@ class Engine:
             RequestError: the request breaks a limit or names nobody.
         """
         check(request, self.limits)
+        served = self.models.champion  # one package answers, whatever is swapped meanwhile
         now = self.clock() if request.at is None else request.at.timestamp()
-        known = await self.state.read(request.session_id, request.shopper_id, now)
+        known = await self.state.read(request.session_id, request.shopper_id, now, served.matrix)
         cart = cart_of(request, list(known.session.cart) if known.session else [])
-        ranked, arm, failed = self._rank(cart, known, now, request)
+        ranked, arm, failed = self._rank(served.recommender, cart, known, now, request)
         trouble = "; ".join(reason for reason in (known.missing, failed) if reason)
         return RecommendationAnswer(
             request_id=uuid.uuid4().hex,
-            model_version=self.recommender.package.version,
+            model_version=served.version,
             arm=arm,
-            items=[self._item(item) for item in ranked],
+            items=[_item(served.matrix, item) for item in ranked],
             fallback=Fallback(arm, trouble) if trouble else None,
         )
 
-    def warm(self) -> None:
-        """Rank once with every arm, so that no request pays for first-time work."""
-        ids, now = self.recommender.package.products.ids, self.clock()
-        seen: list[Action] = [(product, now, "view") for product in ids[3:4]]
-        for arm in ARMS:
-            self.recommender.recommend(ids[:3], ShopperState.empty(), now, 5, arm, activity=seen)
-
     def _rank(
-        self, cart: Sequence[str], known: Known, now: float, request: RecommendationRequest
+        self, recommender: Recommender, cart: Sequence[str], known: Known, now: float, request: RecommendationRequest
     ) -> tuple[list[Recommendation], str, str | None]:
         """Return (recommendations, the arm that made them, why it is not the one asked for)."""
         failed = None
         for arm in dict.fromkeys((request.arm, *FALLBACKS)):
             try:
-                found = self.recommender.recommend(cart, known.shopper, now, request.k, arm, activity=known.activity)
+                found = recommender.recommend(cart, known.shopper, now, request.k, arm, activity=known.activity)
                 return found, arm, failed
             except Exception as error:  # whatever breaks in one arm, the next one answers; the log keeps the cause
                 log.exception("arm failed", arm=arm)
                 failed = f"{request.arm} failed ({type(error).__name__})"
         return [], request.arm, failed
 
-    def _item(self, found: Recommendation) -> Item:
-        matrix = self.recommender.package.matrix
-        row = matrix.row_of[found.product_id]
-        price = float(matrix.price[row])
-        return Item(
-            product_id=found.product_id,
-            title=matrix.catalogue.titles[row],
-            category=matrix.catalogue.categories[row],
-            price=None if math.isnan(price) else round(price, 2),
-            score=round(found.score, 5),
-            reason=found.reason,
-        )
+
+def _item(matrix: ProductMatrix, found: Recommendation) -> Item:
+    row = matrix.row_of[found.product_id]
+    price = float(matrix.price[row])
+    return Item(
+        product_id=found.product_id,
+        title=matrix.catalogue.titles[row],
+        category=matrix.catalogue.categories[row],
+        price=None if math.isnan(price) else round(price, 2),
+        score=round(found.score, 5),
+        reason=found.reason,
+    )
 
 
 def check(request: RecommendationRequest, limits: ServingSettings) -> None:

@@ -193,6 +193,26 @@ class Profile(msgspec.Struct):
     shopper: ShopperProfile | None
 
 
+class RefusedPackage(msgspec.Struct, frozen=True):
+    """A package that was to serve and does not."""
+
+    version: str | None
+    reason: str
+    at: str
+
+
+class ModelStatus(msgspec.Struct, frozen=True):
+    """What the worker that answers has loaded."""
+
+    version: str
+    alias: str
+    loaded_at: str
+    process: Annotated[int, Meta(description="id of the worker's process")]
+    previous: Annotated[str | None, Meta(description="what served before, kept for an instant rollback")]
+    challenger: str | None
+    refused: Annotated[RefusedPackage | None, Meta(description="the newest package, if it cannot serve")]
+
+
 class Status(msgspec.Struct):
     """What serves."""
 
@@ -202,6 +222,7 @@ class Status(msgspec.Struct):
     as_of: Annotated[str, Meta(description="the model knows nothing later")]
     now: Annotated[str, Meta(description="the service's clock")]
     redis: Annotated[bool, Meta(description="whether session and shopper state can be read")]
+    model: ModelStatus
 
 
 class Problem(msgspec.Struct):

@@ -1,0 +1,86 @@
+"""One package, loaded, checked and warm: what answers a request."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+from features.context import ProductMatrix
+from serving.catalogue import ProductSearch
+from training import selftest
+from training.package import ModelPackage
+from training.recommender import Recommender
+
+SWITCH_SECONDS = 0.0005
+"""How long a loading thread may keep the interpreter from the one that answers; Python's own 5 ms would be felt."""
+
+
+@dataclass(frozen=True, eq=False)
+class Served:
+    """A package that can answer.
+
+    Attributes:
+        recommender: ranks with it. loaded_at: unix seconds.
+    """
+
+    recommender: Recommender
+    loaded_at: float
+
+    @property
+    def package(self) -> ModelPackage:
+        """The package."""
+        return self.recommender.package
+
+    @property
+    def version(self) -> str:
+        """The package's version."""
+        return self.recommender.package.version
+
+    @property
+    def matrix(self) -> ProductMatrix:
+        """The package's product side."""
+        return self.recommender.package.matrix
+
+    @cached_property
+    def search(self) -> ProductSearch:
+        """Finds its products by words."""
+        return ProductSearch(self.matrix)
+
+    @classmethod
+    def of(cls, package: ModelPackage) -> Served:
+        """Return a loaded package, warm: no request pays for first-time work.
+
+        Raises:
+            PackageError: it fails its self-test.
+        """
+        recommender = Recommender(package)
+        selftest.check(recommender)  # ranks with every arm
+        served = cls(recommender, time.time())
+        _ = served.search, package.matrix.worth  # worked out now
+        return served
+
+    @classmethod
+    def load(cls, folder: Path) -> Served:
+        """Return the package in a folder, checked, tested and warm, beside whatever serves meanwhile.
+
+        Raises:
+            PackageError: it is missing, damaged, made for other features, or fails its self-test.
+        """
+        with _gently():
+            return cls.of(ModelPackage.load(folder))
+
+
+@contextmanager
+def _gently() -> Iterator[None]:
+    """Let the block give way to other threads sooner than Python usually does."""
+    usual = sys.getswitchinterval()
+    sys.setswitchinterval(SWITCH_SECONDS)
+    try:
+        yield
+    finally:
+        sys.setswitchinterval(usual)
