@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -71,7 +72,7 @@ class Catalogue:
     @cached_property
     def levels(self) -> Levels:
         """Each product's place in the category tree."""
-        found = pa.array(self.categories, pa.string()).dictionary_encode()  # numpy would sort every row's text
+        found = text_column(self.categories).combine_chunks().dictionary_encode()  # numpy would sort every row's text
         names = sorted(found.dictionary.to_pylist())
         leaf = pc.index_in(found.dictionary, pa.array(names, pa.string())).to_numpy()[found.indices.to_numpy()]
         paths = [name.split(SEPARATOR) for name in names]
@@ -204,17 +205,28 @@ def load_catalogue(data: Path) -> Catalogue:
     return catalogue_of(_read(data / "products.parquet").sort_by("product_id"))
 
 
-def catalogue_of(table: pa.Table) -> Catalogue:
-    """Return the catalogue of a table with the contract's product columns, in the table's order."""
-    return Catalogue.of(
-        ids=_texts(table["product_id"]),
-        titles=_texts(table["title"]),
-        categories=_repeated_texts(table["category"]),
-        brands=_repeated_texts(table["brand"]),
-        price=_numbers(table["price"]).astype(np.float32),
-        in_stock=table["in_stock"].to_numpy().astype(bool),
-        margin=_numbers(table["margin"]).astype(np.float32),
-    )
+def catalogue_of(table: pa.Table, keys: Mapping[str, NDArray[np.int64]] | None = None) -> Catalogue:
+    """Return the catalogue of a table with the contract's product columns, in the table's order.
+
+    Args:
+        table: products. keys: the three arrays of keys by their name, where they are known already.
+    """
+    columns: dict[str, Any] = {
+        "ids": _texts(table["product_id"]),
+        "titles": _texts(table["title"]),
+        "categories": _repeated_texts(table["category"]),
+        "brands": _repeated_texts(table["brand"]),
+        "price": _numbers(table["price"]).astype(np.float32),
+        "in_stock": table["in_stock"].to_numpy().astype(bool),
+        "margin": _numbers(table["margin"]).astype(np.float32),
+    }
+    return Catalogue.of(**columns) if keys is None else Catalogue(**(columns | dict(keys)))
+
+
+def text_column(texts: Sequence[str]) -> pa.ChunkedArray:
+    """Return texts as a column, made piece by piece, so that another thread may go on in between."""
+    pieces = (texts[start : start + PIECE] for start in range(0, len(texts), PIECE))
+    return pa.chunked_array([pa.array(piece, pa.string()) for piece in pieces], pa.string())
 
 
 def load_history(data: Path) -> History:

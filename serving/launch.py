@@ -47,9 +47,15 @@ def _point_at_champion(settings: Settings) -> None:
     Raises:
         NotBuiltError: no model is champion.
     """
+    trouble = None
     try:
         Follower(settings).look()
     except RegistryError as error:
-        log.warning("registry out of reach", error=str(error))
+        trouble = str(error)
     if not pointer_path(settings.work, CHAMPION).exists():
-        raise NotBuiltError("No model is champion yet: run `make run`, or `tillwise train`, `register` and `promote`.")
+        because = "" if trouble is None else f" ({trouble})"
+        raise NotBuiltError(
+            f"No model is champion yet{because}: run `make run`, or `tillwise train`, `register` and `promote`."
+        )
+    if trouble is not None:
+        log.warning("registry out of reach, its last word counts", error=trouble)

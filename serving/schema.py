@@ -207,6 +207,7 @@ class ModelStatus(msgspec.Struct, frozen=True):
     version: str
     alias: str
     loaded_at: str
+    load_seconds: Annotated[float, Meta(description="how long loading, checking and testing it took")]
     process: Annotated[int, Meta(description="id of the worker's process")]
     previous: Annotated[str | None, Meta(description="what served before, kept for an instant rollback")]
     challenger: str | None

@@ -36,6 +36,7 @@ from training.neural.network import NeuralRanker
 FORMAT = 8
 MANIFEST, PRODUCTS, RANKER, NEURAL, ENCODER = "manifest.json", "products.parquet", "ranker.txt", "neural_", "encoder_"
 GOLDEN = "golden.parquet"
+KEYS = ("keys", "category_keys", "brand_keys")
 PAGE_BYTES = 4096
 STUDENTS = ("student", "student_int8")
 
@@ -85,7 +86,7 @@ class ModelPackage:
         _check(folder, manifest)
         features = FeatureSettings(**manifest["features"])
         matrix = ProductMatrix(
-            catalogue_of(pq.read_table(folder / PRODUCTS)),
+            catalogue_of(pq.read_table(folder / PRODUCTS), {name: _map(folder, name) for name in KEYS}),
             _load_stats(folder),
             _load_together(folder),
             features,
@@ -183,6 +184,8 @@ def _save_catalogue(folder: Path, catalogue: Catalogue) -> None:
         }
     )
     pq.write_table(table, folder / PRODUCTS, compression="zstd")
+    for name in KEYS:  # to work them out takes longer than anything else of a catalogue
+        np.save(folder / f"{name}.npy", getattr(catalogue, name))
 
 
 def _load_stats(folder: Path) -> ProductStats:

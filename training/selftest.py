@@ -7,7 +7,7 @@ sees it. `train` records through the public `Recommender`; `promote` and every r
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 
 import numpy as np
@@ -49,8 +49,12 @@ def with_golden(package: ModelPackage, history: History) -> ModelPackage:
     Args:
         package: ranks. history: orders before the package's cutoff, at least one.
     """
+    return recorded(package, requests(package, history))
+
+
+def recorded(package: ModelPackage, asked: Iterable[Golden]) -> ModelPackage:
+    """Return the package with its own answers to the requests as its golden ones."""
     recommender = Recommender(package)
-    asked = requests(package, history)
     return replace(package, golden=tuple(answered(recommender, item) for item in asked))
 
 
@@ -79,14 +83,21 @@ def answered(recommender: Recommender, asked: Golden) -> Golden:
     return replace(asked, products=tuple(item.product_id for item in items), scores=scores)
 
 
-def check(recommender: Recommender) -> None:
+def check(recommender: Recommender, rest: Callable[[], None] = lambda: None) -> None:
     """Hold a package against its golden answers; this also ranks once with every arm, so it warms what it checks.
+
+    Args:
+        recommender: of the package. rest: called before each request, where something else is to go on in between.
 
     Raises:
         PackageError: it holds none, it cannot answer them, or it answers too many otherwise.
     """
     package = recommender.package
-    wrong = {place: trouble for place, item in enumerate(package.golden) if (trouble := difference(recommender, item))}
+    wrong: dict[int, str] = {}
+    for place, item in enumerate(package.golden):
+        rest()
+        if trouble := difference(recommender, item):
+            wrong[place] = trouble
     lost = {item.arm for item in package.golden} - {
         item.arm for place, item in enumerate(package.golden) if place not in wrong
     }
@@ -100,11 +111,16 @@ def check(recommender: Recommender) -> None:
 
 
 def difference(recommender: Recommender, golden: Golden) -> str | None:
-    """Return in what an answer differs from the recorded one; None when it is the same up to ties and tolerance."""
+    """Return in what the recommender's answer differs from the recorded one, or how it fails; None if it does not."""
     try:
         found = answered(recommender, golden)
     except Exception as error:  # whatever breaks, breaks the package's promise
         return f"the arm {golden.arm} fails ({type(error).__name__}: {error})"
+    return disagreement(found, golden)
+
+
+def disagreement(found: Golden, golden: Golden) -> str | None:
+    """Return in what an answer differs from the recorded one; None when it is the same up to ties and tolerance."""
     if len(found.products) != len(golden.products):
         return f"the arm {golden.arm} finds {len(found.products)} products instead of {len(golden.products)}"
     allowed = [ABSOLUTE + RELATIVE * abs(score) for score in golden.scores]

@@ -54,6 +54,7 @@ class Models:
     """
 
     def __init__(self, champion: Served) -> None:
+        _ = champion.search  # worked out now, not by a request
         self._standing: Mapping[str, Standing] = {CHAMPION: Standing(champion)}
         self._elapsed = service_clock("historical", 0.0)
 
@@ -125,7 +126,8 @@ class Models:
         del before
         gc.freeze()  # it stays: no later collection has to walk its lists, each as long as the catalogue
         give_memory_back()
-        log.info("model swapped", alias=pointer.alias, version=served.version, by=pointer.by)
+        seconds = round(served.load_seconds, 2)
+        log.info("model swapped", alias=pointer.alias, version=served.version, by=pointer.by, load_seconds=seconds)
 
     def refuse(self, alias: str, version: str | None, error: Exception) -> None:
         """Note that an alias's new package is not served."""

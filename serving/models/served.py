@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
@@ -16,7 +16,9 @@ from training import selftest
 from training.package import ModelPackage
 from training.recommender import Recommender
 
-SWITCH_SECONDS = 0.0005
+REST_SECONDS = 0.01
+"""Between two requests of a self-test, in which live ones are answered."""
+SWITCH_SECONDS = 0.00002
 """How long a loading thread may keep the interpreter from the one that answers; Python's own 5 ms would be felt."""
 
 
@@ -25,11 +27,12 @@ class Served:
     """A package that can answer.
 
     Attributes:
-        recommender: ranks with it. loaded_at: unix seconds.
+        recommender: ranks with it. loaded_at: unix seconds. load_seconds: how long loading and checking took.
     """
 
     recommender: Recommender
     loaded_at: float
+    load_seconds: float
 
     @property
     def package(self) -> ModelPackage:
@@ -58,11 +61,7 @@ class Served:
         Raises:
             PackageError: it fails its self-test.
         """
-        recommender = Recommender(package)
-        selftest.check(recommender)  # ranks with every arm
-        served = cls(recommender, time.time())
-        _ = served.search, package.matrix.worth  # worked out now
-        return served
+        return cls._warmed(package, time.perf_counter(), lambda: None)
 
     @classmethod
     def load(cls, folder: Path) -> Served:
@@ -72,7 +71,14 @@ class Served:
             PackageError: it is missing, damaged, made for other features, or fails its self-test.
         """
         with _gently():
-            return cls.of(ModelPackage.load(folder))
+            started = time.perf_counter()
+            return cls._warmed(ModelPackage.load(folder), started, lambda: time.sleep(REST_SECONDS))
+
+    @classmethod
+    def _warmed(cls, package: ModelPackage, started: float, rest: Callable[[], None]) -> Served:
+        recommender = Recommender(package)
+        selftest.check(recommender, rest)  # ranks with every arm
+        return cls(recommender, time.time(), time.perf_counter() - started)
 
 
 @contextmanager

@@ -37,6 +37,7 @@ def _model(models: Models) -> ModelStatus:
         version=standing.served.version,
         alias=CHAMPION,
         loaded_at=moment(standing.served.loaded_at),
+        load_seconds=round(standing.served.load_seconds, 3),
         process=os.getpid(),
         previous=None if previous is None else previous.version,
         challenger=None if challenger is None else challenger.version,

@@ -39,9 +39,9 @@ class DatabaseAliases(AliasSource):
         return tuple((found.st_mtime_ns, found.st_size) for found in (path.stat() for path in files if path.exists()))
 
     def held(self, alias: str) -> Held | None:
-        """Return the version that has an alias; None if none has, or there is no registry yet."""
+        """Return the version that has an alias; None if none has."""
         if self._file is not None and not self._file.exists():
-            return None
+            raise RegistryError(f"there is no registry in {self._file}")
         same = [_ALIASES.c.name == _VERSIONS.c.name, _ALIASES.c.version == _VERSIONS.c.version]
         tagged = [_TAGS.c.name == _VERSIONS.c.name, _TAGS.c.version == _VERSIONS.c.version, _TAGS.c.key == "package"]
         query = (
