@@ -116,7 +116,7 @@ class Models:
             self._put(pointer.alias, replace(before, refused=None))
             return
         try:
-            served = self._loaded(pointer.package) or load(pointer)
+            served = self._loaded(pointer.package) or load(pointer, gently=True)
         except Exception as error:  # whatever is wrong with a package, it must not end what serves
             self.refuse(pointer.alias, pointer.package, error)
             return
@@ -151,13 +151,13 @@ class Models:
         return next((served for served in known if served is not None and served.version == version), None)
 
 
-def load(pointer: Pointer) -> Served:
-    """Return the package that a pointer names.
+def load(pointer: Pointer, *, gently: bool = False) -> Served:
+    """Return the package that a pointer names; `gently` while another one serves.
 
     Raises:
         PackageError: it cannot serve, or is another one than the pointer says.
     """
-    served = Served.load(Path(pointer.folder))
+    served = Served.load(Path(pointer.folder), gently=gently)
     if served.version != pointer.package:
         raise PackageError(f"{pointer.folder} holds package {served.version}, the pointer says {pointer.package}.")
     return served

@@ -16,7 +16,7 @@ from training import selftest
 from training.package import ModelPackage
 from training.recommender import Recommender
 
-REST_SECONDS = 0.01
+REST_SECONDS = 0.02
 """Between two requests of a self-test, in which live ones are answered."""
 SWITCH_SECONDS = 0.00002
 """How long a loading thread may keep the interpreter from the one that answers; Python's own 5 ms would be felt."""
@@ -64,14 +64,19 @@ class Served:
         return cls._warmed(package, time.perf_counter(), lambda: None)
 
     @classmethod
-    def load(cls, folder: Path) -> Served:
-        """Return the package in a folder, checked, tested and warm, beside whatever serves meanwhile.
+    def load(cls, folder: Path, *, gently: bool = False) -> Served:
+        """Return the package in a folder, checked, tested and warm.
+
+        Args:
+            folder: of the package. gently: while another one serves, to which it gives way.
 
         Raises:
             PackageError: it is missing, damaged, made for other features, or fails its self-test.
         """
-        with _gently():
-            started = time.perf_counter()
+        started = time.perf_counter()
+        if not gently:
+            return cls._warmed(ModelPackage.load(folder), started, lambda: None)
+        with _giving_way():
             return cls._warmed(ModelPackage.load(folder), started, lambda: time.sleep(REST_SECONDS))
 
     @classmethod
@@ -82,7 +87,7 @@ class Served:
 
 
 @contextmanager
-def _gently() -> Iterator[None]:
+def _giving_way() -> Iterator[None]:
     """Let the block give way to other threads sooner than Python usually does."""
     usual = sys.getswitchinterval()
     sys.setswitchinterval(SWITCH_SECONDS)
