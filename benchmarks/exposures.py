@@ -144,7 +144,7 @@ def _one(log: ExposureLog, spent: dict[str, list[float]], model: Recommender, co
     known = Known(SessionState(str(request.session_id)), ShopperState.empty(), person=person)
     assigned = timed(spent["assign"], lambda: RUNNING.assign(unit_for(request, known), None, context.now))
     cart = [model.package.products.ids[row] for row in context.cart.tolist()]
-    asked = Asked(request, uuid.uuid4().hex, context.now, context.now, known, cart, assigned)
+    asked = Asked(request, uuid.uuid4().hex, context.now, context.now, known, cart, assigned, model)
     plan = assigned.arm.exploration
     rows, scores = timed(spent[RANKING], model.rank, context, depth(request.k, plan))
     explored = timed(spent["explore"], explore, range(rows.size), request.k, plan, asked.request_id)

@@ -25,7 +25,11 @@ class ServingSettings(Section):
     host: str = Field(description="address it listens on")
     port: int = Field(ge=1, le=65535)
     workers: int = Field(ge=1, description="service processes")
-    package: Path | None = Field(description="model package to serve; null: the registry's champion")
+    package: Path | None = Field(
+        description="model package to serve, whatever becomes champion; null: the registry's champion, which is "
+        "followed while serving"
+    )
+    follow_seconds: float = Field(gt=0, description="how often a worker looks whether another model became champion")
     redis_timeout_ms: float = Field(gt=0, description="longest wait for session and shopper state")
     max_k: int = Field(ge=1, description="most items one request may ask for")
     max_cart: int = Field(ge=1, description="most distinct products of a cart")

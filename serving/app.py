@@ -13,10 +13,10 @@ from litestar.types import ControllerRouterHandler
 
 from configs import Settings
 from events.brokers import connect
-from serving.catalogue import ProductSearch
-from serving.clock import Clock, service_clock
+from serving.clock import Clock
 from serving.errors import HANDLERS
 from serving.experiments import ExposureLog, Shadows, running_experiments
+from serving.models import Models
 from serving.path import Engine
 from serving.profiles import Profiles
 from serving.routes import COLLECT_ROUTES, ROUTES
@@ -24,7 +24,6 @@ from serving.routes.collect import Collector
 from serving.state import StateReader
 from training.package import ModelPackage
 from training.parallel import single_thread
-from training.recommender import Recommender
 
 VERSION = "1"
 
@@ -37,22 +36,25 @@ def make_collector_app(settings: Settings, clock: Clock) -> Litestar:
 
 
 def make_app(settings: Settings, package: ModelPackage) -> Litestar:
-    """Return the application around a loaded package, warmed up; nothing is connected before the first request."""
-    clock = service_clock(package.clock, package.as_of)
-    state, broker = StateReader(settings, package.matrix), connect(settings)
-    recommender, experiments = Recommender(package), running_experiments(settings)
+    """Return the application around a loaded package, which it serves whatever becomes champion."""
+    return make_serving_app(settings, Models.pinned(package))
+
+
+def make_serving_app(settings: Settings, models: Models) -> Litestar:
+    """Return the application around models, which may be swapped; nothing is connected before the first request."""
+    clock = models.clock
+    state, broker, experiments = StateReader(settings), connect(settings), running_experiments(settings)
     exposures = None
     if settings.serving.exposures.enabled:
-        shadows = Shadows(experiments.shadows, lambda _: recommender)
+        shadows = Shadows(experiments.shadows, models.recommender)
         exposures = ExposureLog(broker, settings.serving.exposures, settings.events, shadows, state.remember)
-    engine = Engine(recommender, state, clock, settings.serving, experiments, exposures)
-    profiles = Profiles(settings, package.matrix, clock, broker)
+    engine = Engine(models, state, clock, settings.serving, experiments, exposures)
+    profiles = Profiles(settings, models, clock, broker)
     single_thread()
-    engine.warm()
     dependencies = {
         "engine": engine,
         "collector": Collector(broker, clock, settings.events),
-        "search": ProductSearch(package.matrix),
+        "models": models,
         "profiles": profiles,
         "limits": settings.serving,
     }

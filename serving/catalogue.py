@@ -4,9 +4,14 @@ from __future__ import annotations
 
 import math
 import re
-from bisect import bisect_right
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from numpy.typing import NDArray
 
 from features.context import ProductMatrix
+from features.history import text_column
 from serving.schema import Product
 
 
@@ -16,30 +21,31 @@ class ProductSearch:
     def __init__(self, matrix: ProductMatrix) -> None:
         catalogue = matrix.catalogue
         self._matrix = matrix
-        self._rows = matrix.by_popularity.tolist()
-        lines = (
-            f"{catalogue.titles[row]} {catalogue.categories[row]} {catalogue.brands[row]} {catalogue.ids[row]}"
-            for row in self._rows
-        )
-        self._text = "\n".join(line.replace("\n", " ") for line in lines).lower()
-        self._starts = [0, *(match.end() for match in re.finditer("\n", self._text))]
+        self._rows: NDArray[np.int32] = matrix.by_popularity
+        parts = (catalogue.titles, catalogue.categories, catalogue.brands, catalogue.ids)
+        lines = pc.binary_join_element_wise(*(text_column(part) for part in parts), " ").take(pa.array(self._rows))
+        lines = pc.utf8_lower(pc.replace_substring(lines, "\n", " "))
+        text = pc.binary_join_element_wise(lines, "", "\n").cast(pa.large_string()).combine_chunks()
+        # Arrow keeps texts end to end: the text of them all, and where each begins.
+        _, starts, self._text = text.buffers()
+        self._starts = np.frombuffer(starts, np.int64)[:-1]
 
     def find(self, words: str, limit: int) -> list[Product]:
         """Return up to `limit` products whose text holds every word; of an empty query the most popular."""
-        wanted = words.lower().split()
+        wanted = [word.encode(errors="replace") for word in words.lower().split()]
         if not wanted:
-            return [self._product(row) for row in self._rows[:limit]]
-        pattern = re.compile(rf"^.*{re.escape(max(wanted, key=len))}.*$", re.MULTILINE)
+            return [self._product(row) for row in self._rows[:limit].tolist()]
+        pattern = re.compile(rb"^.*" + re.escape(max(wanted, key=len)) + rb".*$", re.MULTILINE)
         found: list[Product] = []
         for match in pattern.finditer(self._text):
             if all(word in match[0] for word in wanted):
-                found.append(self._product(self._rows[self._line(match.start())]))
+                found.append(self._product(int(self._rows[self._line(match.start())])))
                 if len(found) == limit:
                     break
         return found
 
     def _line(self, position: int) -> int:
-        return bisect_right(self._starts, position) - 1
+        return int(np.searchsorted(self._starts, position, side="right")) - 1
 
     def _product(self, row: int) -> Product:
         catalogue, price = self._matrix.catalogue, float(self._matrix.price[row])

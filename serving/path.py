@@ -14,7 +14,7 @@ import numpy as np
 import structlog
 
 from configs.settings import ServingSettings
-from features.activity import Action
+from features.context import ProductMatrix
 from features.shopper import ShopperState
 from serving.clock import Clock
 from serving.experiments import (
@@ -27,9 +27,11 @@ from serving.experiments import (
     shopper_of,
     unit_of,
 )
+from serving.models import Models
 from serving.schema import Fallback, Item, RecommendationAnswer, RecommendationRequest
 from serving.state import Known, StateReader
-from training.recommender import ARMS, FALLBACKS, Recommendation, Recommender
+from training.aliases import CHAMPION
+from training.recommender import ARMS, FALLBACKS, Recommendation
 
 log = structlog.get_logger()
 
@@ -44,9 +46,9 @@ class RequestError(Exception):
 
 @dataclass(frozen=True)
 class Engine:
-    """What a worker needs to answer: the model, the state and the time; experiments, and where exposures go."""
+    """What a worker needs to answer: the models, the state and the time; experiments, and where exposures go."""
 
-    recommender: Recommender
+    models: Models
     state: StateReader
     clock: Clock
     limits: ServingSettings
@@ -63,12 +65,12 @@ class Engine:
         check(request, self.limits)
         asked = await self._asked(request)
         ranked, items = self._rank(asked)
-        trouble = "; ".join(reason for reason in (asked.known.missing, ranked.failed) if reason) or None
+        trouble = "; ".join(reason for reason in (asked.known.missing, asked.missing, ranked.failed) if reason) or None
         answer = RecommendationAnswer(
             request_id=asked.request_id,
             model_version=ranked.model.package.version,
             arm=ranked.arm,
-            items=[self._item(item) for item in items],
+            items=[_item(ranked.model.package.matrix, item) for item in items],
             fallback=Fallback(ranked.arm, trouble) if trouble else None,
             experiment=asked.assigned.experiment,
             experiment_arm=None if asked.assigned.arm is None else asked.assigned.arm.name,
@@ -77,31 +79,23 @@ class Engine:
             self.exposures.add(asked, ranked, trouble, (time.perf_counter() - started) * 1e3)
         return answer
 
-    def warm(self) -> None:
-        """Rank once with every arm, so that no request pays for first-time work."""
-        ids, now = self.recommender.package.products.ids, self.clock()
-        seen: list[Action] = [(product, now, "view") for product in ids[3:4]]
-        for arm in ARMS:
-            self.recommender.recommend(ids[:3], ShopperState.empty(), now, 5, arm, activity=seen)
-
-    def model(self, alias: str) -> Recommender:
-        """Return the recommender that holds the model of an alias: so far there is one model."""
-        return self.recommender
-
     async def _asked(self, request: RecommendationRequest) -> Asked:
-        """Return a request with what is known of it, assigned to an arm."""
-        at = self.clock()
+        """Return a request with what is known of it and who answers it: one package, whatever is swapped meanwhile."""
+        at, champion = self.clock(), self.models.champion
         now = at if request.at is None else request.at.timestamp()
-        known = await self.state.read(request.session_id, request.shopper_id, now)
+        known = await self.state.read(request.session_id, request.shopper_id, now, champion.matrix)
         assigned = self.experiments.assign(unit_for(request, known), request.arm, at)
+        alias = CHAMPION if assigned.arm is None else assigned.arm.alias
+        model = champion.recommender if alias == CHAMPION else self.models.recommender(alias)
+        missing = None if model is not None else f"no model is {alias}"
         cart = cart_of(request, list(known.session.cart) if known.session else [])
-        return Asked(request, uuid.uuid4().hex, at, now, known, cart, assigned)
+        request_id, model = uuid.uuid4().hex, model or champion.recommender
+        return Asked(request, request_id, at, now, known, cart, assigned, model, missing)
 
     def _rank(self, asked: Asked) -> tuple[Ranked, list[Recommendation]]:
         """Return how a request is answered; by an arm that needs no model if the one asked for fails."""
-        known, k, arm_of = asked.known, asked.request.k, asked.assigned.arm
-        model = self.recommender if arm_of is None else self.model(arm_of.alias)
-        plan = None if arm_of is None else arm_of.exploration
+        known, k, model = asked.known, asked.request.k, asked.model
+        plan = None if asked.assigned.arm is None else asked.assigned.arm.exploration
         failed = None
         for arm in dict.fromkeys((asked.assigned.ranking, *FALLBACKS)):
             try:
@@ -120,18 +114,18 @@ class Engine:
         nothing = explore(range(0), k, None, asked.request_id)
         return Ranked(asked.assigned.ranking, failed, model, context, np.empty(0, np.int32), np.empty(0), nothing), []
 
-    def _item(self, found: Recommendation) -> Item:
-        matrix = self.recommender.package.matrix
-        row = matrix.row_of[found.product_id]
-        price = float(matrix.price[row])
-        return Item(
-            product_id=found.product_id,
-            title=matrix.catalogue.titles[row],
-            category=matrix.catalogue.categories[row],
-            price=None if math.isnan(price) else round(price, 2),
-            score=round(found.score, 5),
-            reason=found.reason,
-        )
+
+def _item(matrix: ProductMatrix, found: Recommendation) -> Item:
+    row = matrix.row_of[found.product_id]
+    price = float(matrix.price[row])
+    return Item(
+        product_id=found.product_id,
+        title=matrix.catalogue.titles[row],
+        category=matrix.catalogue.categories[row],
+        price=None if math.isnan(price) else round(price, 2),
+        score=round(found.score, 5),
+        reason=found.reason,
+    )
 
 
 def check(request: RecommendationRequest, limits: ServingSettings) -> None:

@@ -206,6 +206,27 @@ class ExposureStatus(msgspec.Struct):
     shadows_skipped: Annotated[int, Meta(description="exposures without what shadow arms would show: too many waited")]
 
 
+class RefusedPackage(msgspec.Struct, frozen=True):
+    """A package that was to serve and does not."""
+
+    version: str | None
+    reason: str
+    at: str
+
+
+class ModelStatus(msgspec.Struct, frozen=True):
+    """What the worker that answers has loaded."""
+
+    version: str
+    alias: str
+    loaded_at: str
+    load_seconds: Annotated[float, Meta(description="how long loading, checking and testing it took")]
+    process: Annotated[int, Meta(description="id of the worker's process")]
+    previous: Annotated[str | None, Meta(description="what served before, kept for an instant rollback")]
+    challenger: str | None
+    refused: Annotated[RefusedPackage | None, Meta(description="the newest package, if it cannot serve")]
+
+
 class Status(msgspec.Struct):
     """What serves."""
 
@@ -217,6 +238,7 @@ class Status(msgspec.Struct):
     redis: Annotated[bool, Meta(description="whether session and shopper state can be read")]
     experiment: Annotated[str | None, Meta(description="the experiment that the service was started with")]
     exposures: Annotated[ExposureStatus | None, Meta(description="null if exposures are not logged")]
+    model: ModelStatus
 
 
 class Problem(msgspec.Struct):

@@ -45,11 +45,9 @@ class StateReader:
 
     Args:
         settings: which Redis, and the deadline.
-        matrix: the catalogue that tells what orders newer than the materialized features were made of.
     """
 
-    def __init__(self, settings: Settings, matrix: ProductMatrix) -> None:
-        self._matrix = matrix
+    def __init__(self, settings: Settings) -> None:
         self._timeout = settings.serving.redis_timeout_ms / 1000
         self._shoppers = ShopperReader()
         self._experiments = settings.serving.experiments is not None
@@ -58,8 +56,10 @@ class StateReader:
             settings.redis_url, socket_timeout=self._timeout * 5, socket_connect_timeout=self._timeout
         )
 
-    async def read(self, session_id: str | None, shopper_id: str | None, now: float) -> Known:
+    async def read(self, session_id: str | None, shopper_id: str | None, now: float, matrix: ProductMatrix) -> Known:
         """Return the session and the shopper, orders of the last hours included, as of `now` (unix seconds).
+
+        `matrix` has the catalogue that tells what orders newer than the materialized features were made of.
 
         One round trip if the request names its shopper or has no session. A second one if the session alone knows who
         the shopper is; a further one if the shopper has features under another id only.
@@ -67,7 +67,7 @@ class StateReader:
         if session_id is None and shopper_id is None:
             return Known(None, ShopperState.empty())
         try:
-            return await in_time(self._read(session_id, shopper_id, now), self._timeout)
+            return await in_time(self._read(session_id, shopper_id, now, matrix), self._timeout)
         except (RedisError, OSError, TimeoutError) as error:
             return Known(None, ShopperState.empty(), f"state unavailable ({type(error).__name__})")
         except (msgspec.DecodeError, PartError) as error:
@@ -93,7 +93,7 @@ class StateReader:
         """Release the connections."""
         await self._redis.aclose()
 
-    async def _read(self, session_id: str | None, shopper_id: str | None, now: float) -> Known:
+    async def _read(self, session_id: str | None, shopper_id: str | None, now: float, matrix: ProductMatrix) -> Known:
         def queue(pipe: Any) -> None:
             if session_id is not None:
                 pipe.get(session_key(session_id))
@@ -114,19 +114,21 @@ class StateReader:
         if shopper_id is None:
             values = await ask(self._redis, lambda pipe: self._queue(pipe, told))
         person = decode_person(values[-2])
-        shopper = await self._shopper(told, person, values[-1], now)
+        shopper = await self._shopper(told, person, values[-1], now, matrix)
         return Known(session, shopper, activity=activity, person=person, visit=visit)
 
     def _queue(self, pipe: Any, shopper_id: str) -> None:
         read_person(pipe, shopper_id)
         pipe.execute_command("HMGET", self._shoppers.key(shopper_id), *self._shoppers.fields)
 
-    async def _shopper(self, shopper_id: str, known: Person, row: Any, now: float) -> ShopperState:
+    async def _shopper(
+        self, shopper_id: str, known: Person, row: Any, now: float, matrix: ProductMatrix
+    ) -> ShopperState:
         """Return the state of a shopper from the row that `_queue` asked for."""
         state = self._shoppers.decode(row)
         if not state.orders and len(known.ids) > 1:
             state = await self._elsewhere([an_id for an_id in known.ids if an_id != shopper_id])
-        return with_live_orders(state, known.orders, self._matrix, now)
+        return with_live_orders(state, known.orders, matrix, now)
 
     async def _elsewhere(self, ids: Sequence[str]) -> ShopperState:
         """Return the materialized state with the most orders among a person's other ids."""

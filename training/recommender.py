@@ -55,13 +55,14 @@ class Recommender:
         self._ranker = Ranker(package)
         self._found: tuple[Context, bool, NDArray[np.int32]] | None = None
         self._last: tuple[Context, Scored] | None = None
-        self._arms: dict[str, Callable[[Context, int], Ranked]] = {
-            "model": self._by_probability,
-            "value": self._by_value,
-            **{name: partial(self._by_score, name) for name in SCORES},
-            "signals": self._by_signals,
-            "frequently_bought_together": by_confidence,
-            "popularity": by_popularity,
+        # Functions and no bound methods: those would hold the recommender in a cycle, and with it a swapped package.
+        self._arms: dict[str, Callable[[Recommender, Context, int], Ranked]] = {
+            "model": Recommender._by_probability,
+            "value": Recommender._by_value,
+            **{name: partial(Recommender._by_score, name=name) for name in SCORES},
+            "signals": Recommender._by_signals,
+            "frequently_bought_together": lambda _, context, k: by_confidence(context, k),
+            "popularity": lambda _, context, k: by_popularity(context, k),
         }
 
     def context(
@@ -80,7 +81,7 @@ class Recommender:
         """
         if arm not in self._arms:
             raise ConfigError(f"There is no arm {arm!r}: choose one of {', '.join(ARMS)}.")
-        return self._arms[arm](context, k)
+        return self._arms[arm](self, context, k)
 
     def recommend(
         self,
@@ -143,7 +144,7 @@ class Recommender:
             score = score + ranking.signals * activity_term(context, scored.rows, ranking.weights)
         return _best(scored.rows, score, k)
 
-    def _by_score(self, name: str, context: Context, k: int) -> Ranked:
+    def _by_score(self, context: Context, k: int, name: str) -> Ranked:
         scored = self._scored(context)
         return _best(scored.rows, scored.score(name), k)
 

@@ -19,10 +19,11 @@ COMMANDS: dict[str, tuple[Callable[..., Any], ...]] = {
         building.evaluate,
         building.register,
         promotion.promote,
+        promotion.rollback,
         building.materialize,
     ),
     "Apply to cases of your own": (batch.recommend, batch.cases),
-    "Run": (running.up, running.down, running.serve, running.consume, running.record),
+    "Run": (running.up, running.down, running.serve, running.consume, running.record, running.follow),
     "Look": (reading.status, reading.replay),
 }
 GROUPS: dict[str, tuple[str, tuple[Callable[..., Any], ...]]] = {

@@ -30,6 +30,7 @@ class Asked:
     Attributes:
         request_id: of the answer to be. at: unix seconds by the service's clock. now: those to rank for.
         known: what was read. cart: product ids, the session's if the request tells none. assigned: how to answer.
+        model: the recommender that answers. missing: why that is not the one assigned.
     """
 
     request: RecommendationRequest
@@ -39,6 +40,8 @@ class Asked:
     known: Known
     cart: Sequence[str]
     assigned: Assigned
+    model: Recommender
+    missing: str | None = None
 
     @property
     def shopper_id(self) -> str | None:

@@ -21,6 +21,7 @@ from configs import Settings
 from configs.errors import ConfigError
 from events.shopper import Person
 from serving.experiments.file import Arm, Experiment, read_experiment
+from training.aliases import CHAMPION, FOLLOWED
 
 DEFAULT_RANKING = "model"
 
@@ -99,7 +100,8 @@ def running_experiments(settings: Settings) -> Experiments:
         return Experiments()
     if not settings.serving.exposures.enabled:
         raise ConfigError("serving.experiments names a file, but serving.exposures.enabled is false: switch it on.")
-    return Experiments(read_experiment(file))
+    aliases = FOLLOWED if settings.serving.package is None else (CHAMPION,)
+    return Experiments(read_experiment(file, aliases=aliases))
 
 
 def place_of(salt: str, unit: str) -> float:

@@ -35,23 +35,26 @@ SHADOW_BACKLOG = 50
 
 @dataclass(frozen=True, slots=True)
 class Shadows:
-    """Arms that are scored and not shown; `model` returns the recommender that holds the model of an alias."""
+    """Arms that are scored and not shown; `model` returns the recommender of an alias, if it has one."""
 
     arms: Sequence[Arm]
-    model: Callable[[str], Recommender]
+    model: Callable[[str], Recommender | None]
 
     def rank(self, item: Answered) -> dict[str, tuple[str, ...]]:
-        """Return what each arm would have shown, arm → product ids, best first; an arm that fails is left out."""
+        """Return what each arm would have shown, arm → product ids, best first; without those that cannot."""
         found = {}
         for arm in self.arms:
+            model = self.model(arm.alias)
+            if model is None:
+                continue
             try:
-                found[arm.name] = self._rank(item, arm)
+                found[arm.name] = self._rank(item, arm, model)
             except Exception:  # a shadow is an attempt: what goes wrong in it concerns nobody but the log
                 log.exception("shadow arm failed", arm=arm.name)
         return found
 
-    def _rank(self, item: Answered, arm: Arm) -> tuple[str, ...]:
-        asked, ranked, model = item.asked, item.ranked, self.model(arm.alias)
+    def _rank(self, item: Answered, arm: Arm, model: Recommender) -> tuple[str, ...]:
+        asked, ranked = item.asked, item.ranked
         browses, context = model.browses(arm.ranking), ranked.context
         if model is not ranked.model or browses != model.browses(ranked.arm):
             activity = asked.known.activity if browses else ()

@@ -14,9 +14,9 @@ from pydantic import AwareDatetime, Field, ValidationError, field_validator, mod
 from configs.errors import ConfigError
 from configs.section import Section
 from events.contract import MAX_ID
+from training.aliases import CHAMPION
 from training.recommender import ARMS
 
-CHAMPION = "champion"
 KEYS = "name, start, salt and arms"
 
 

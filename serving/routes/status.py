@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+import os
+
 from litestar import get
 from litestar.di import NamedDependency
 
 from configs.moments import moment
+from serving.models import Models
 from serving.path import Engine
-from serving.schema import Status
+from serving.schema import ModelStatus, RefusedPackage, Status
+from training.aliases import CHALLENGER, CHAMPION
 from training.recommender import ARMS
 
 
 @get("/v1/status", summary="What serves")
 async def status(engine: NamedDependency[Engine]) -> Status:
     """Return the model that serves, its arms, the clock and whether state can be read."""
-    package = engine.recommender.package
+    package = engine.models.champion.package
     return Status(
         model_version=package.version,
         arms=list(ARMS),
@@ -24,4 +28,20 @@ async def status(engine: NamedDependency[Engine]) -> Status:
         redis=await engine.state.answers(),
         experiment=None if engine.experiments.running is None else engine.experiments.running.name,
         exposures=None if engine.exposures is None else engine.exposures.status(),
+        model=_model(engine.models),
+    )
+
+
+def _model(models: Models) -> ModelStatus:
+    standing, challenger = models.standing, models.named(CHALLENGER)
+    refused, previous = standing.refused, standing.previous
+    return ModelStatus(
+        version=standing.served.version,
+        alias=CHAMPION,
+        loaded_at=moment(standing.served.loaded_at),
+        load_seconds=round(standing.served.load_seconds, 3),
+        process=os.getpid(),
+        previous=None if previous is None else previous.version,
+        challenger=None if challenger is None else challenger.version,
+        refused=None if refused is None else RefusedPackage(refused.version, refused.reason, moment(refused.at)),
     )
