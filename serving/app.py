@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager
 from typing import Any
 
 from litestar import Litestar
@@ -20,7 +21,9 @@ from serving.path import Engine
 from serving.profiles import Profiles
 from serving.routes import COLLECT_ROUTES, ROUTES
 from serving.routes.collect import Collector
+from serving.rules import RuleBook
 from serving.state import StateReader
+from training.contributions import Explainer
 from training.package import ModelPackage
 from training.parallel import single_thread
 from training.recommender import Recommender
@@ -38,8 +41,9 @@ def make_collector_app(settings: Settings, clock: Clock) -> Litestar:
 def make_app(settings: Settings, package: ModelPackage) -> Litestar:
     """Return the application around a loaded package, warmed up; nothing is connected before the first request."""
     clock = service_clock(package.clock, package.as_of)
+    rules = RuleBook(settings.serving.rules_file, package.matrix)
     state, broker = StateReader(settings, package.matrix), connect(settings)
-    engine = Engine(Recommender(package), state, clock, settings.serving)
+    engine = Engine(Recommender(package), rules, Explainer(package), state, clock, settings.serving)
     profiles = Profiles(settings, package.matrix, clock, broker)
     single_thread()
     engine.warm()
@@ -50,7 +54,8 @@ def make_app(settings: Settings, package: ModelPackage) -> Litestar:
         "profiles": profiles,
         "limits": settings.serving,
     }
-    return _application(settings, ROUTES, dependencies, [state.close, profiles.close, broker.close])
+    closing = [state.close, profiles.close, broker.close]
+    return _application(settings, ROUTES, dependencies, closing, [rules.followed])
 
 
 def _application(
@@ -58,12 +63,14 @@ def _application(
     routes: Sequence[ControllerRouterHandler],
     dependencies: Mapping[str, Any],
     on_shutdown: Sequence[Callable[[], Awaitable[None]]],
+    lifespan: Sequence[Callable[[Litestar], AbstractAsyncContextManager[None]]] = (),
 ) -> Litestar:
     return Litestar(
         route_handlers=routes,
         dependencies={name: _always(value) for name, value in dependencies.items()},
         exception_handlers=HANDLERS,
         on_shutdown=on_shutdown,
+        lifespan=lifespan,
         request_max_body_size=settings.events.max_body_kb * 1024,
         openapi_config=OpenAPIConfig(
             title="Tillwise", version=VERSION, path="/schema", render_plugins=[SwaggerRenderPlugin()]

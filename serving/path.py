@@ -1,23 +1,31 @@
-"""The request path: decode → read state → cart → rank → explain → answer. One function, readable top to bottom."""
+"""The request path: decode → read state → cart → rank → rules → explain → answer. Readable top to bottom."""
 
 from __future__ import annotations
 
 import math
 import uuid
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import structlog
 
 from configs.settings import ServingSettings
 from features.activity import Action
+from features.context import Context
 from features.shopper import ShopperState
 from serving.clock import Clock
+from serving.explain import contributions
+from serving.rules import Chosen, CompiledRules, Pool, RuleBook, Situation, choose
 from serving.schema import Fallback, Item, RecommendationAnswer, RecommendationRequest
 from serving.state import Known, StateReader
-from training.recommender import ARMS, FALLBACKS, Recommendation, Recommender
+from training.contributions import Explainer
+from training.recommender import AMOUNTS, ARMS, FALLBACKS, Recommendation, Recommender
 
 log = structlog.get_logger()
+
+
+LARGEST_POOL = 6_000
+"""Products at which looking for more that the rules allow ends."""
 
 
 class RequestError(Exception):
@@ -28,11 +36,39 @@ class RequestError(Exception):
         self.field, self.reason = field, reason
 
 
+class RulesError(Exception):
+    """The business rules failed, so that nothing may be shown: what they exclude is not ours to risk."""
+
+
+@dataclass(frozen=True)
+class Asked:
+    """A request, with all that arms and rules need to know."""
+
+    cart: Sequence[str]
+    situation: Situation
+    known: Known
+    now: float
+    k: int
+
+
+@dataclass(frozen=True)
+class Shown:
+    """What an arm and the rules make of a request; `failed` says why it is not what was asked for."""
+
+    arm: str
+    context: Context | None = None
+    chosen: Chosen | None = None
+    items: Sequence[Recommendation] = ()
+    failed: str | None = None
+
+
 @dataclass(frozen=True)
 class Engine:
-    """What a worker needs to answer: the model, the state and the time."""
+    """What a worker needs to answer: the model, the rules, the state and the time."""
 
     recommender: Recommender
+    rules: RuleBook
+    explainer: Explainer
     state: StateReader
     clock: Clock
     limits: ServingSettings
@@ -46,37 +82,72 @@ class Engine:
         check(request, self.limits)
         now = self.clock() if request.at is None else request.at.timestamp()
         known = await self.state.read(request.session_id, request.shopper_id, now)
-        cart = cart_of(request, list(known.session.cart) if known.session else [])
-        ranked, arm, failed = self._rank(cart, known, now, request)
-        trouble = "; ".join(reason for reason in (known.missing, failed) if reason)
+        rules = self.rules.over(self.recommender.package.matrix)
+        shown = self._show(rules, known, now, request)
+        items = [self._item(item) for item in shown.items]
+        if request.explain and shown.context is not None and shown.chosen is not None:
+            found = await contributions(self.explainer, shown.context, shown.chosen, shown.arm)
+            for item, parts in zip(items, found, strict=True):
+                item.contributions = parts
+        trouble = "; ".join(reason for reason in (known.missing, shown.failed) if reason)
         return RecommendationAnswer(
             request_id=uuid.uuid4().hex,
             model_version=self.recommender.package.version,
-            arm=arm,
-            items=[self._item(item) for item in ranked],
-            fallback=Fallback(arm, trouble) if trouble else None,
+            rules_version=rules.version,
+            arm=shown.arm,
+            items=items,
+            fallback=Fallback(shown.arm, trouble) if trouble else None,
         )
 
     def warm(self) -> None:
         """Rank once with every arm, so that no request pays for first-time work."""
         ids, now = self.recommender.package.products.ids, self.clock()
         seen: list[Action] = [(product, now, "view") for product in ids[3:4]]
+        known = Known(None, ShopperState.empty(), activity=seen)
+        rules = self.rules.over(self.recommender.package.matrix)
         for arm in ARMS:
-            self.recommender.recommend(ids[:3], ShopperState.empty(), now, 5, arm, activity=seen)
+            self._by_arm(arm, rules, Asked(ids[:3], Situation(), known, now, 5))
 
-    def _rank(
-        self, cart: Sequence[str], known: Known, now: float, request: RecommendationRequest
-    ) -> tuple[list[Recommendation], str, str | None]:
-        """Return (recommendations, the arm that made them, why it is not the one asked for)."""
+    def _show(self, rules: CompiledRules, known: Known, now: float, request: RecommendationRequest) -> Shown:
+        """Return what the arm asked for shows; if it breaks, the next fallback; nothing if the rules break."""
         failed = None
         for arm in dict.fromkeys((request.arm, *FALLBACKS)):
             try:
-                found = self.recommender.recommend(cart, known.shopper, now, request.k, arm, activity=known.activity)
-                return found, arm, failed
+                cart = cart_of(request, list(known.session.cart) if known.session else [])
+                asked = Asked(cart, situation_of(request, known, rules), known, now, request.k)
+                return replace(self._by_arm(arm, rules, asked), failed=failed)
+            except RulesError as error:
+                log.exception("rules failed; nothing is shown", arm=arm, rules=rules.version)
+                return Shown(arm, failed=f"rules failed ({type(error.__cause__).__name__}), so nothing is shown")
             except Exception as error:  # whatever breaks in one arm, the next one answers; the log keeps the cause
                 log.exception("arm failed", arm=arm)
                 failed = f"{request.arm} failed ({type(error).__name__})"
-        return [], request.arm, failed
+        return Shown(request.arm, failed=failed)
+
+    def _by_arm(self, arm: str, rules: CompiledRules, asked: Asked) -> Shown:
+        recommender, known = self.recommender, asked.known
+        activity = known.activity if recommender.browses(arm) else ()
+        context = recommender.context(asked.cart, known.shopper, asked.now, activity)
+        chosen = self._choose(arm, rules, context, asked)
+        return Shown(arm, context, chosen, recommender.explain(context, chosen.rows, chosen.scores, arm))
+
+    def _choose(self, arm: str, rules: CompiledRules, context: Context, asked: Asked) -> Chosen:
+        """Return what the rules take of the arm's pool; of a larger one where they leave too little of it.
+
+        Raises:
+            RulesError: they failed.
+        """
+        size = rules.pool(asked.k)
+        while True:
+            rows, scores = self.recommender.rank(context, size, arm)
+            try:
+                chosen = choose(rules, context, asked.situation, Pool(rows, scores, arm not in AMOUNTS), asked.k)
+                enough = chosen.rows.size >= rules.length(context, asked.situation, asked.k)
+            except Exception as error:
+                raise RulesError from error
+            if enough or rows.size < size or size >= LARGEST_POOL:
+                return chosen
+            size *= 4
 
     def _item(self, found: Recommendation) -> Item:
         matrix = self.recommender.package.matrix
@@ -113,3 +184,35 @@ def check(request: RecommendationRequest, limits: ServingSettings) -> None:
 def cart_of(request: RecommendationRequest, session_cart: list[str]) -> list[str]:
     """Return the product ids in the cart: the request's if it tells them, else the session's."""
     return session_cart if request.cart is None else [line.product_id for line in request.cart]
+
+
+def situation_of(request: RecommendationRequest, known: Known, rules: CompiledRules) -> Situation:
+    """Return what the rules look at: as the request tells it, else as the session does.
+
+    Raises:
+        RulesError: it cannot be told.
+    """
+    try:
+        context, session = request.context, known.session
+        step, country = request.checkout_step, None if context is None else context.country
+        if session is not None:
+            step = session.checkout_step if step is None else step
+            country = country or session.context.get("country")
+        return Situation.of(step, country, None if context is None else context.age, _lines(request, known, rules))
+    except Exception as error:
+        raise RulesError from error
+
+
+def _lines(request: RecommendationRequest, known: Known, rules: CompiledRules) -> list[tuple[float, float]]:
+    """Return (quantity, price per unit) of the cart's lines; a price not told is the catalogue's, NaN if unknown."""
+    told: list[tuple[str, float, float | None]] = []
+    if request.cart is not None:
+        told = [(line.product_id, line.quantity, line.unit_price) for line in request.cart]
+    elif known.session is not None:
+        session = known.session
+        told = [(product, quantity, session.prices.get(product)) for product, quantity in session.cart.items()]
+    price, row_of = rules.matrix.price, rules.matrix.row_of
+    return [
+        (quantity, paid if paid is not None else float(price[row_of[product]]) if product in row_of else math.nan)
+        for product, quantity, paid in told
+    ]
