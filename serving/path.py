@@ -24,6 +24,9 @@ from training.recommender import AMOUNTS, ARMS, FALLBACKS, Recommendation, Recom
 log = structlog.get_logger()
 
 
+FEATURED = "Featured by the shop"
+"""The reason of a product that the shop pinned and the arm did not rank."""
+
 LARGEST_POOL = 6_000
 """Products at which looking for more that the rules allow ends."""
 
@@ -129,7 +132,10 @@ class Engine:
         activity = known.activity if recommender.browses(arm) else ()
         context = recommender.context(asked.cart, known.shopper, asked.now, activity)
         chosen = self._choose(arm, rules, context, asked)
-        return Shown(arm, context, chosen, recommender.explain(context, chosen.rows, chosen.scores, arm))
+        items = recommender.explain(context, chosen.rows, chosen.scores, arm)
+        ranked = chosen.ranked.tolist()
+        items = [item if by_arm else replace(item, reason=FEATURED) for item, by_arm in zip(items, ranked, strict=True)]
+        return Shown(arm, context, chosen, items)
 
     def _choose(self, arm: str, rules: CompiledRules, context: Context, asked: Asked) -> Chosen:
         """Return what the rules take of the arm's pool; of a larger one where they leave too little of it.
