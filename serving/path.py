@@ -193,11 +193,13 @@ def cart_of(request: RecommendationRequest, session_cart: list[str]) -> list[str
 
 
 def situation_of(request: RecommendationRequest, known: Known, rules: CompiledRules) -> Situation:
-    """Return what the rules look at: as the request tells it, else as the session does.
+    """Return what the rules look at, if they ask for anything: as the request tells it, else as the session does.
 
     Raises:
         RulesError: it cannot be told.
     """
+    if rules.inert:
+        return Situation()
     try:
         context, session = request.context, known.session
         step, country = request.checkout_step, None if context is None else context.country

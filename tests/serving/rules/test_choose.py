@@ -54,12 +54,53 @@ REQUESTS = st.builds(context, CARTS, st.sampled_from([None, shopper()]))
 def test_valid_rules_never_raise_and_never_show_what_they_exclude(
     content: dict[str, Any], situation: Situation, request: Context, *, k: int, odds: bool
 ) -> None:
-    content = {"caps": {"category": 30}} | content  # without any rule, an arm's list is taken as it is
+    content |= {
+        "caps": {"department": PRODUCTS} | content.get("caps", {})
+    }  # without any rule, a list is taken as it is
     found = chosen(content, request, situation, replace(pool(), log_odds=odds), k)
     shown = found.rows.tolist()
     assert len(set(shown)) == len(shown) <= k
     assert all(may_be_shown(content, request, situation, row) for row in shown)
     assert np.isfinite(found.scores).all()
+
+
+@given(content=RULES, situation=SITUATIONS, request=REQUESTS)
+@SOME
+def test_nothing_else_is_excluded(content: dict[str, Any], situation: Situation, request: Context) -> None:
+    excluding = ("blocked", "restricted", "recently_bought", "price_bands")
+    only = {part: content[part] for part in excluding if part in content} | {"caps": {"category": 40}}
+    shown = chosen(only, request, situation, pool(), PRODUCTS).rows.tolist()
+    assert set(shown) == {row for row in range(PRODUCTS) if may_be_shown(only, request, situation, row)}
+
+
+@pytest.mark.parametrize(
+    ("restriction", "may", "may_not"),
+    [
+        ({"minimum_age": 18}, [(18, None)], [(17, "NL"), (None, "NL")]),
+        ({"countries": ["NL"]}, [(None, "nl")], [(30, "DE"), (30, None), (30, " ")]),
+        ({"not_in_countries": ["NL"]}, [(None, "DE")], [(30, "Nl"), (30, None)]),
+    ],
+)
+def test_what_is_not_known_of_a_shopper_counts_against_a_restricted_product(
+    restriction: dict[str, Any], may: list[tuple[int, str]], may_not: list[tuple[int, str]]
+) -> None:
+    content = {"restricted": [{"select": {"products": ["p003"]}, **restriction}]}
+    for age, country in may:
+        assert 3 in rows(content, Situation.of(None, country, age, []), k=PRODUCTS)
+    for age, country in may_not:
+        assert rows(content, Situation.of(None, country, age, []), k=PRODUCTS) == [row for row in best() if row != 3]
+
+
+def test_of_two_intervals_the_longer_path_counts() -> None:
+    days = {"Food > A": 5.0, "Food": 20.0}
+    for listed in (list(days), list(days)[::-1]):
+        intervals = [{"category": path, "days": days[path]} for path in listed]
+        content = {"recently_bought": {"share": 1.0, "intervals": intervals}}
+        request = context((), shopper(), NOW + 10 * 86_400)
+        shown = chosen(content, request, NOBODY, pool(), PRODUCTS).rows.tolist()
+        categories = {matrix().catalogue.categories[row] for row in range(PRODUCTS) if row not in shown}
+        assert categories
+        assert "Food > A" not in categories
 
 
 @given(content=RULES, situation=SITUATIONS, cart=CARTS, k=st.integers(1, 12))

@@ -14,7 +14,7 @@ from configs import Settings
 from configs.errors import ConfigError
 from serving import path as request_path
 from serving.app import make_app
-from serving.rules import read_rules
+from serving.rules import book, compiled, read_rules
 from tests.support.waiting import wait_until
 from training.package import ModelPackage
 from training.recommender import ARMS
@@ -30,8 +30,12 @@ def file(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def client(built_shop: Settings, package: ModelPackage, file: Path) -> Iterator[TestClient[Litestar]]:
-    """The application in this process, on a Redis that is not there: rules need none."""
-    with TestClient(make_app(settings_with(built_shop, file), package)) as client:
+    """The application in this process, on a Redis that is not there: rules need none. It looks at the file often."""
+    with (
+        pytest.MonkeyPatch.context() as patch,
+        TestClient(make_app(settings_with(built_shop, file), package)) as client,
+    ):
+        patch.setattr(book, "LOOK_SECONDS", 0.02)
         yield client
 
 
@@ -124,8 +128,9 @@ def test_a_price_band_looks_at_what_the_request_says_was_paid(
 
 
 def test_fallbacks_look_further_where_rules_exclude_what_is_popular(
-    client: TestClient[Litestar], file: Path, package: ModelPackage
+    client: TestClient[Litestar], file: Path, package: ModelPackage, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(compiled, "POOL", 20)  # the corner shop is small
     least = [package.products.ids[int(row)] for row in package.matrix.by_popularity[-40:]]
     least = [product for product in least if package.products.in_stock[package.matrix.row_of[product]]]
     quoted = ", ".join(repr(product) for product in least)
