@@ -56,13 +56,20 @@ class Asked:
 
 @dataclass(frozen=True)
 class Shown:
-    """What an arm and the rules make of a request; `failed` says why it is not what was asked for."""
+    """What an arm and the rules make of a request.
+
+    Attributes:
+        arm: that was asked. context: None if the rules failed, or every arm. chosen, items: what is shown, in order.
+        failed: why it is not what was asked for.
+        final: whether no other arm is worth asking; not if the rules left nothing where something is to be shown.
+    """
 
     arm: str
     context: Context | None = None
     chosen: Chosen | None = None
     items: Sequence[Recommendation] = ()
     failed: str | None = None
+    final: bool = True
 
 
 @dataclass(frozen=True)
@@ -112,13 +119,19 @@ class Engine:
             self._by_arm(arm, rules, Asked(ids[:3], Situation(), known, now, 5))
 
     def _show(self, rules: CompiledRules, known: Known, now: float, request: RecommendationRequest) -> Shown:
-        """Return what the arm asked for shows; if it breaks, the next fallback; nothing if the rules break."""
+        """Return what the arm asked for shows; if it breaks or the rules leave nothing of it, the next fallback.
+
+        Nothing if the rules break.
+        """
         failed = None
         for arm in dict.fromkeys((request.arm, *FALLBACKS)):
             try:
                 cart = cart_of(request, list(known.session.cart) if known.session else [])
                 asked = Asked(cart, situation_of(request, known, rules), known, now, request.k)
-                return replace(self._by_arm(arm, rules, asked), failed=failed)
+                shown = self._by_arm(arm, rules, asked)
+                if shown.final:
+                    return replace(shown, failed=failed)
+                failed = failed or f"the rules let nothing through that {arm} ranks"
             except RulesError as error:
                 log.exception("rules failed; nothing is shown", arm=arm, rules=rules.version)
                 return Shown(arm, failed=f"rules failed ({type(error.__cause__).__name__}), so nothing is shown")
@@ -135,7 +148,8 @@ class Engine:
         items = recommender.explain(context, chosen.rows, chosen.scores, arm)
         ranked = chosen.ranked.tolist()
         items = [item if by_arm else replace(item, reason=FEATURED) for item, by_arm in zip(items, ranked, strict=True)]
-        return Shown(arm, context, chosen, items)
+        final = rules.inert or bool(items) or rules.length(context, asked.situation, asked.k) == 0
+        return Shown(arm, context, chosen, items, final=final)
 
     def _choose(self, arm: str, rules: CompiledRules, context: Context, asked: Asked) -> Chosen:
         """Return what the rules take of the arm's pool; of a larger one where they leave too little of it.

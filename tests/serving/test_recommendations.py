@@ -10,6 +10,7 @@ import httpx
 import pytest
 
 from features.history import load_history
+from monitoring.running import service_area
 from tests.support.live import Live
 from tests.support.waiting import wait_until
 from training.recommender import ARMS
@@ -63,8 +64,11 @@ def test_a_changed_rules_file_comes_into_force_without_a_restart(live_service: L
     before, first = file.read_text(), recommended(live_service, cart=[], k=5)[0]
     file.write_text(f"blocked:\n- select: {{products: [{first!r}]}}\n")
     wait_until(lambda: first not in recommended(live_service, cart=[], k=5))
+    file.write_text("caps: {brand: few}\n")
+    wait_until(lambda: service_area(live_service.settings).state == "stale")
     file.write_text(before)
     wait_until(lambda: first in recommended(live_service, cart=[], k=5))
+    assert service_area(live_service.settings).state == "ok"
 
 
 def test_identify_lets_a_session_benefit_from_the_shoppers_habits(live_service: Live) -> None:

@@ -6,18 +6,20 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from litestar import Litestar
 from litestar.testing import TestClient
 
 from configs import Settings
 from configs.errors import ConfigError
+from features.shopper import ShopperState
 from serving import path as request_path
 from serving.app import make_app
 from serving.rules import book, compiled, read_rules
 from tests.support.waiting import wait_until
 from training.package import ModelPackage
-from training.recommender import ARMS
+from training.recommender import ARMS, Recommender
 
 
 @pytest.fixture(scope="module")
@@ -138,6 +140,21 @@ def test_fallbacks_look_further_where_rules_exclude_what_is_popular(
     found = shown(client, arm="popularity")
     assert len(found) == 8
     assert set(found) <= set(least)
+
+
+def test_a_fallback_answers_where_the_rules_leave_nothing_of_the_arm(
+    client: TestClient[Litestar], file: Path, package: ModelPackage
+) -> None:
+    recommender = Recommender(package)
+    ranked, _ = recommender.rank(recommender.context([], ShopperState.empty(), package.as_of), len(package.products))
+    others = np.setdiff1d(np.flatnonzero(package.products.in_stock), ranked)[:3]
+    ids = [package.products.ids[row] for row in others.tolist()]
+    put(client, file, f"placements: [{{only: {{products: {ids!r}}}}}, {{when: {{steps: [4]}}, at_most: 0}}]\n")
+    answer = ask(client)
+    assert {item["product_id"] for item in answer["items"]} == set(ids)
+    assert answer["fallback"]["reason"] == "the rules let nothing through that model ranks"
+    wanted_empty = ask(client, checkout_step=4)
+    assert (wanted_empty["items"], wanted_empty["fallback"]) == ([], None)
 
 
 def test_rules_that_break_show_nothing_and_say_so(
