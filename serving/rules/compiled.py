@@ -68,7 +68,7 @@ class CompiledRules:
             (one, self._condition(one.when), None if one.only is None else self._selection.mask(one.only))
             for one in rules.placements
         ]
-        self._boost = rules.boosts.margin * _margin_share(matrix)
+        self._boost = _margin_boost(matrix, rules.boosts.margin)
         self._boosts = [rule for one in rules.boosts.promotions if (rule := self._promote(one))]
         self.caps = self._caps(file)
         self.pinned = self._places(file)
@@ -226,12 +226,16 @@ def _may(rule: Restricted, situation: Situation, there: frozenset[str], not_ther
     )
 
 
-def _margin_share(matrix: ProductMatrix) -> NDArray[np.float32]:
-    """Return float32[products] in [-1, 1], margin over price, the usual one where it is unknown; 0 if none is told."""
-    price, told = matrix.price, ~np.isnan(matrix.catalogue.margin)
-    known = told & (price > 0)
+def _margin_boost(matrix: ProductMatrix, log_odds: float) -> NDArray[np.float32]:
+    """Return float32[products], log-odds by margin over price, the usual one where it is unknown; 0 if none is told."""
+    none = np.zeros(len(matrix.catalogue), dtype=np.float32)
+    if log_odds == 0:
+        return none
+    price, margin = matrix.price, matrix.catalogue.margin
+    known = ~np.isnan(margin) & (price > 0)
     if not known.any():
-        return np.zeros(price.size, dtype=np.float32)
-    usual = np.median(matrix.catalogue.margin[known] / price[known])
+        return none
+    usual = np.median(margin[known] / price[known])
     share = np.where(price > 0, matrix.worth / np.where(price > 0, price, 1), usual)
-    return np.clip(share, -1, 1).astype(np.float32)
+    boost: NDArray[np.float32] = (log_odds * np.clip(share, -1, 1)).astype(np.float32)
+    return boost

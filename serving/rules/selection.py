@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,11 +24,7 @@ class Selection:
     """
 
     def __init__(self, matrix: ProductMatrix) -> None:
-        self._matrix, catalogue = matrix, matrix.catalogue
-        first = np.unique(catalogue.levels.leaf, return_index=True)[1]
-        self._paths = [catalogue.categories[row].casefold() for row in first.tolist()]
-        keys, first = np.unique(catalogue.brand_keys, return_index=True)
-        self._brands = {catalogue.brands[row].casefold(): key for key, row in zip(keys, first.tolist(), strict=True)}
+        self._matrix = matrix
         self._known: dict[Select, Mask] = {}
         self.unknown: list[str] = []
 
@@ -38,7 +35,8 @@ class Selection:
             chosen[self._rows(select.products)] = True
             for path in select.categories:
                 chosen |= self.below(path)
-            chosen |= np.isin(self._matrix.catalogue.brand_keys, self._brand_keys(select.brands))
+            if select.brands:
+                chosen |= np.isin(self._matrix.catalogue.brand_keys, self._brand_keys(select.brands))
             self._known[select] = chosen
         return self._known[select]
 
@@ -55,6 +53,22 @@ class Selection:
         self._note([product] if product not in self._matrix.row_of else [])
         return self._matrix.row_of.get(product)
 
+    @cached_property
+    def _paths(self) -> list[str]:
+        """The path of each leaf category, by its code."""
+        catalogue = self._matrix.catalogue
+        first = np.unique(catalogue.levels.leaf, return_index=True)[1]
+        return [catalogue.categories[row].casefold() for row in first.tolist()]
+
+    @cached_property
+    def _brands(self) -> dict[str, list[int]]:
+        """The keys of each brand, which the catalogue may write in upper and lower case."""
+        catalogue, found = self._matrix.catalogue, dict[str, list[int]]()
+        keys, first = np.unique(catalogue.brand_keys, return_index=True)
+        for key, row in zip(keys.tolist(), first.tolist(), strict=True):
+            found.setdefault(catalogue.brands[row].casefold(), []).append(key)
+        return found
+
     def _rows(self, products: Sequence[str]) -> NDArray[np.int32]:
         self._note(product for product in products if product not in self._matrix.row_of)
         return self._matrix.rows(products)
@@ -62,7 +76,7 @@ class Selection:
     def _brand_keys(self, brands: Sequence[str]) -> list[int]:
         folded = [brand.strip().casefold() for brand in brands]
         self._note(brand for brand in folded if brand not in self._brands)
-        return [self._brands[brand] for brand in folded if brand in self._brands]
+        return [key for brand in folded for key in self._brands.get(brand, [])]
 
     def _note(self, names: Iterable[str]) -> None:
         self.unknown += [name for name in names if name not in self.unknown]

@@ -33,7 +33,7 @@ from tests.serving.rules.builders import (
 )
 
 NOBODY = Situation()
-SOME = settings(max_examples=150, deadline=None)
+SOME = settings(max_examples=100, deadline=None)
 
 
 def rows(
