@@ -147,7 +147,7 @@ class CompiledRules:
     def _promote(self, rule: Boost) -> tuple[float, Condition, Mask] | None:
         mask = self._selection.mask(rule.select)
         if rule.when == ALWAYS:
-            self._boost = self._boost + np.float32(rule.log_odds) * mask
+            self._boost = (self._boost + rule.log_odds * mask).astype(np.float32)
             return None
         return rule.log_odds, self._condition(rule.when), mask
 
