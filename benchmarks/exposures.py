@@ -49,6 +49,7 @@ from serving.experiments import (
     depth,
     explore,
 )
+from serving.models import Served
 from serving.path import unit_for
 from serving.schema import RecommendationRequest
 from serving.state import Known
@@ -144,7 +145,7 @@ def _one(log: ExposureLog, spent: dict[str, list[float]], model: Recommender, co
     known = Known(SessionState(str(request.session_id)), ShopperState.empty(), person=person)
     assigned = timed(spent["assign"], lambda: RUNNING.assign(unit_for(request, known), None, context.now))
     cart = [model.package.products.ids[row] for row in context.cart.tolist()]
-    asked = Asked(request, uuid.uuid4().hex, context.now, context.now, known, cart, assigned, model)
+    asked = Asked(request, uuid.uuid4().hex, context.now, context.now, known, cart, assigned, Served(model, 0.0, 0.0))
     plan = assigned.arm.exploration
     rows, scores = timed(spent[RANKING], model.rank, context, depth(request.k, plan))
     explored = timed(spent["explore"], explore, range(rows.size), request.k, plan, asked.request_id)

@@ -8,6 +8,8 @@ from pydantic import Field
 
 from configs.section import Secret, Section
 
+DEFAULT_RULES = Path(__file__).parent / "rules" / "default.yaml"
+
 
 class ExposureSettings(Section):
     """The record of what was shown."""
@@ -33,8 +35,13 @@ class ServingSettings(Section):
     redis_timeout_ms: float = Field(gt=0, description="longest wait for session and shopper state")
     max_k: int = Field(ge=1, description="most items one request may ask for")
     max_cart: int = Field(ge=1, description="most distinct products of a cart")
+    rules: Path | None = Field(
+        description="file of business rules (YAML), looked at every second; null: configs/rules/default.yaml; a "
+        "relative path starts at the current folder"
+    )
     operator_keys: tuple[Secret, ...] = Field(
-        description="bearer tokens of people who may read and erase profiles; none: those routes do not exist"
+        description="bearer tokens of people who may read and erase profiles and see what scores are made of; none: "
+        "that does not exist"
     )
     page_write_key: Secret | None = Field(
         description="write key that the demo checkout page is handed, for all who open it to see: one of "
@@ -44,6 +51,11 @@ class ServingSettings(Section):
         description="file of the running experiment, see serving/experiments/file.py; null: none runs"
     )
     exposures: ExposureSettings
+
+    @property
+    def rules_file(self) -> Path:
+        """The rules file that is meant."""
+        return self.rules or DEFAULT_RULES
 
 
 class EventSettings(Section):

@@ -89,6 +89,8 @@ def service_area(settings: Settings) -> Area:
     facts |= told.json()
     if facts["model"]["refused"] is not None:
         return Area("service", "stale", facts, fix="tillwise rollback, or promote another version")
+    if facts["rules"]["refused"] is not None:
+        return Area("service", "stale", facts, fix="correct the rules file as rules.refused says")
     return Area("service", "ok", facts)
 
 

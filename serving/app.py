@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager
 from typing import Any
 
 from litestar import Litestar
@@ -21,6 +22,7 @@ from serving.path import Engine
 from serving.profiles import Profiles
 from serving.routes import COLLECT_ROUTES, ROUTES
 from serving.routes.collect import Collector
+from serving.rules import RuleBook
 from serving.state import StateReader
 from training.package import ModelPackage
 from training.parallel import single_thread
@@ -48,7 +50,9 @@ def make_serving_app(settings: Settings, models: Models) -> Litestar:
     if settings.serving.exposures.enabled:
         shadows = Shadows(experiments.shadows, models.recommender)
         exposures = ExposureLog(broker, settings.serving.exposures, settings.events, shadows, state.remember)
-    engine = Engine(models, state, clock, settings.serving, experiments, exposures)
+    rules = RuleBook(settings.serving.rules_file, models.champion.matrix)
+    models.prepare(rules.over)
+    engine = Engine(models, rules, state, clock, settings.serving, experiments, exposures)
     profiles = Profiles(settings, models, clock, broker)
     single_thread()
     dependencies = {
@@ -58,8 +62,8 @@ def make_serving_app(settings: Settings, models: Models) -> Litestar:
         "profiles": profiles,
         "limits": settings.serving,
     }
-    published = [] if exposures is None else [exposures.close]
-    return _application(settings, ROUTES, dependencies, [*published, state.close, profiles.close, broker.close])
+    closing = [*([] if exposures is None else [exposures.close]), state.close, profiles.close, broker.close]
+    return _application(settings, ROUTES, dependencies, closing, [rules.followed])
 
 
 def _application(
@@ -67,12 +71,14 @@ def _application(
     routes: Sequence[ControllerRouterHandler],
     dependencies: Mapping[str, Any],
     on_shutdown: Sequence[Callable[[], Awaitable[None]]],
+    lifespan: Sequence[Callable[[Litestar], AbstractAsyncContextManager[None]]] = (),
 ) -> Litestar:
     return Litestar(
         route_handlers=routes,
         dependencies={name: _always(value) for name, value in dependencies.items()},
         exception_handlers=HANDLERS,
         on_shutdown=on_shutdown,
+        lifespan=lifespan,
         request_max_body_size=settings.events.max_body_kb * 1024,
         openapi_config=OpenAPIConfig(
             title="Tillwise", version=VERSION, path="/schema", render_plugins=[SwaggerRenderPlugin()]

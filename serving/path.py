@@ -1,6 +1,6 @@
-"""The request path: decode → read state → assign → cart → rank → explore → explain → answer → log the exposure.
+"""The request path: check → read state → assign → rank, rules, explore (`serving.showing`) → answer → log the exposure.
 
-One function, readable top to bottom.
+Readable top to bottom.
 """
 
 from __future__ import annotations
@@ -10,30 +10,18 @@ import time
 import uuid
 from dataclasses import dataclass, field
 
-import numpy as np
-import structlog
-
 from configs.settings import ServingSettings
 from features.context import ProductMatrix
-from features.shopper import ShopperState
 from serving.clock import Clock
-from serving.experiments import (
-    Asked,
-    Experiments,
-    ExposureLog,
-    Ranked,
-    depth,
-    explore,
-    shopper_of,
-    unit_of,
-)
+from serving.experiments import Asked, Experiments, ExposureLog, shopper_of, unit_of
+from serving.explain import contributions
 from serving.models import Models
+from serving.rules import RuleBook
 from serving.schema import Fallback, Item, RecommendationAnswer, RecommendationRequest
+from serving.showing import Shown, show
 from serving.state import Known, StateReader
 from training.aliases import CHAMPION
-from training.recommender import ARMS, FALLBACKS, Recommendation
-
-log = structlog.get_logger()
+from training.recommender import ARMS, Recommendation
 
 
 class RequestError(Exception):
@@ -46,9 +34,10 @@ class RequestError(Exception):
 
 @dataclass(frozen=True)
 class Engine:
-    """What a worker needs to answer: the models, the state and the time; experiments, and where exposures go."""
+    """What a worker needs to answer: models, rules, state and time; experiments, and where exposures go."""
 
     models: Models
+    rules: RuleBook
     state: StateReader
     clock: Clock
     limits: ServingSettings
@@ -64,55 +53,43 @@ class Engine:
         started = time.perf_counter()
         check(request, self.limits)
         asked = await self._asked(request)
-        ranked, items = self._rank(asked)
+        rules = self.rules.over(asked.served.matrix)
+        shown = show(asked, rules)
+        ranked = shown.ranked
         trouble = "; ".join(reason for reason in (asked.known.missing, asked.missing, ranked.failed) if reason) or None
         answer = RecommendationAnswer(
             request_id=asked.request_id,
-            model_version=ranked.model.package.version,
+            model_version=asked.served.version,
+            rules_version=rules.version,
             arm=ranked.arm,
-            items=[_item(ranked.model.package.matrix, item) for item in items],
+            items=[_item(asked.served.matrix, item) for item in shown.items],
             fallback=Fallback(ranked.arm, trouble) if trouble else None,
             experiment=asked.assigned.experiment,
             experiment_arm=None if asked.assigned.arm is None else asked.assigned.arm.name,
         )
         if self.exposures is not None:
-            self.exposures.add(asked, ranked, trouble, (time.perf_counter() - started) * 1e3)
+            self.exposures.add(asked, ranked, trouble, (time.perf_counter() - started) * 1e3, rules.version)
+        if request.explain:
+            await _explain(answer, asked, shown)
         return answer
 
     async def _asked(self, request: RecommendationRequest) -> Asked:
         """Return a request with what is known of it and who answers it: one package, whatever is swapped meanwhile."""
-        at, champion = self.clock(), self.models.champion
+        at, served, missing = self.clock(), self.models.champion, None
         now = at if request.at is None else request.at.timestamp()
-        known = await self.state.read(request.session_id, request.shopper_id, now, champion.matrix)
+        known = await self.state.read(request.session_id, request.shopper_id, now, served.matrix)
         assigned = self.experiments.assign(unit_for(request, known), request.arm, at)
-        alias = CHAMPION if assigned.arm is None else assigned.arm.alias
-        model = champion.recommender if alias == CHAMPION else self.models.recommender(alias)
-        missing = None if model is not None else f"no model is {alias}"
+        if assigned.arm is not None and assigned.arm.alias != CHAMPION:
+            other = self.models.named(assigned.arm.alias)
+            served, missing = other or served, None if other else f"no model is {assigned.arm.alias}"
         cart = cart_of(request, list(known.session.cart) if known.session else [])
-        request_id, model = uuid.uuid4().hex, model or champion.recommender
-        return Asked(request, request_id, at, now, known, cart, assigned, model, missing)
+        return Asked(request, uuid.uuid4().hex, at, now, known, cart, assigned, served, missing)
 
-    def _rank(self, asked: Asked) -> tuple[Ranked, list[Recommendation]]:
-        """Return how a request is answered; by an arm that needs no model if the one asked for fails."""
-        known, k, model = asked.known, asked.request.k, asked.model
-        plan = None if asked.assigned.arm is None else asked.assigned.arm.exploration
-        failed = None
-        for arm in dict.fromkeys((asked.assigned.ranking, *FALLBACKS)):
-            try:
-                context = model.context(
-                    asked.cart, known.shopper, asked.now, known.activity if model.browses(arm) else ()
-                )
-                rows, scores = model.rank(context, depth(k, plan), arm)
-                explored = explore(range(rows.size), k, plan, asked.request_id)
-                places = list(explored.shown)
-                items = model.explained(context, rows[places], scores[places], arm)
-                return Ranked(arm, failed, model, context, rows, scores, explored), items
-            except Exception as error:  # whatever breaks in one arm, the next one answers; the log keeps the cause
-                log.exception("arm failed", arm=arm)
-                failed, plan = f"{asked.assigned.ranking} failed ({type(error).__name__})", None
-        context = model.context((), ShopperState.empty(), asked.now)
-        nothing = explore(range(0), k, None, asked.request_id)
-        return Ranked(asked.assigned.ranking, failed, model, context, np.empty(0, np.int32), np.empty(0), nothing), []
+
+async def _explain(answer: RecommendationAnswer, asked: Asked, shown: Shown) -> None:
+    found = await contributions(asked.served.explainer, shown.ranked.context, shown.chosen, shown.ranked.arm)
+    for item, parts in zip(answer.items, found, strict=True):
+        item.contributions = parts
 
 
 def _item(matrix: ProductMatrix, found: Recommendation) -> Item:

@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Annotated
 
 import msgspec
-from msgspec import Meta
+from msgspec import UNSET, Meta, UnsetType
 
 from events.segment import Text
 
@@ -22,11 +22,12 @@ class CartLine(msgspec.Struct, forbid_unknown_fields=True):
 
 
 class RequestContext(msgspec.Struct, forbid_unknown_fields=True):
-    """Where the request comes from; kept with the impression, not ranked on yet."""
+    """Where the request comes from, and from whom; business rules look at country and age."""
 
     device: Annotated[str, Meta(max_length=120)] | None = None
     country: Annotated[str, Meta(max_length=120)] | None = None
     referrer: Annotated[str, Meta(max_length=2000)] | None = None
+    age: Annotated[int, Meta(ge=0, le=150, description="of the shopper, years; null: unknown")] | None = None
 
 
 class RecommendationRequest(msgspec.Struct, forbid_unknown_fields=True):
@@ -44,6 +45,7 @@ class RecommendationRequest(msgspec.Struct, forbid_unknown_fields=True):
         datetime | None, Meta(description="moment to rank for, to replay history; default: the service's clock")
     ] = None
     context: RequestContext | None = None
+    explain: Annotated[bool, Meta(description="tell each item's contributions; for operators")] = False
 
 
 class Item(msgspec.Struct):
@@ -55,6 +57,15 @@ class Item(msgspec.Struct):
     price: float | None
     score: Annotated[float, Meta(description="comparable within one answer only")]
     reason: Annotated[str, Meta(description="why, in words a shopper can read")]
+    contributions: Annotated[
+        dict[str, float] | UnsetType,
+        Meta(
+            description="only if `explain` was asked for: what each feature contributes, with `base`, what discovery "
+            "and signals add, and what business rules add (`rules`); they add up to the score before it was rounded, "
+            "within 0.0001 or, of scores above 1, that share of them. Trees by TreeSHAP, networks by sampled Shapley "
+            "values from the mean of training: see training/contributions.py"
+        ),
+    ] = UNSET
 
 
 class Fallback(msgspec.Struct, frozen=True):
@@ -69,6 +80,7 @@ class RecommendationAnswer(msgspec.Struct):
 
     request_id: str
     model_version: str
+    rules_version: Annotated[str, Meta(description="of the business rules that chose: digits of their file's digest")]
     arm: str
     items: list[Item]
     fallback: Fallback | None
@@ -214,6 +226,13 @@ class RefusedPackage(msgspec.Struct, frozen=True):
     at: str
 
 
+class RefusedRules(msgspec.Struct):
+    """A change of the rules file that does not fit; the rules before it serve on."""
+
+    reason: str
+    at: str
+
+
 class ModelStatus(msgspec.Struct, frozen=True):
     """What the worker that answers has loaded."""
 
@@ -225,6 +244,14 @@ class ModelStatus(msgspec.Struct, frozen=True):
     previous: Annotated[str | None, Meta(description="what served before, kept for an instant rollback")]
     challenger: str | None
     refused: Annotated[RefusedPackage | None, Meta(description="the newest package, if it cannot serve")]
+
+
+class RulesStatus(msgspec.Struct):
+    """The business rules in force."""
+
+    version: str
+    loaded_at: Annotated[str, Meta(description="by the wall clock")]
+    refused: Annotated[RefusedRules | None, Meta(description="the newest change of the file, if it was refused")]
 
 
 class Status(msgspec.Struct):
@@ -239,6 +266,7 @@ class Status(msgspec.Struct):
     experiment: Annotated[str | None, Meta(description="the experiment that the service was started with")]
     exposures: Annotated[ExposureStatus | None, Meta(description="null if exposures are not logged")]
     model: ModelStatus
+    rules: RulesStatus
 
 
 class Problem(msgspec.Struct):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+from contextlib import AsyncExitStack
 from typing import Any
 
 import bentoml
@@ -38,6 +39,17 @@ class Service:
         gc.freeze()  # what is loaded stays: no later collection has to walk it
         if SETTINGS.serving.package is None:
             Following(models, SETTINGS).start()
+        self._living = AsyncExitStack()
+
+    @bentoml.on_startup  # type: ignore[untyped-decorator]  # BentoML ships no types
+    async def start(self) -> None:
+        """Enter the application's lifespan, which BentoML does not tell a mounted application of."""
+        await self._living.enter_async_context(Tillwise.application.lifespan())
+
+    @bentoml.on_shutdown  # type: ignore[untyped-decorator]  # BentoML ships no types
+    async def stop(self) -> None:
+        """Leave it."""
+        await self._living.aclose()
 
 
 class Tillwise:

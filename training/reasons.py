@@ -6,9 +6,16 @@ import numpy as np
 
 from features.activity import KINDS
 from features.context import Context
+from features.history import SEPARATOR
 
 JUST_NOW_SECONDS = 600.0
 VIEW = KINDS.index("view")
+
+POPULAR = 0.5
+"""Of `popularity_lately`: sells at least the square root of what sells most."""
+
+OFTEN = 3
+"""Orders that make a habit."""
 
 
 def reason_for(context: Context, row: int, *, personal: bool, browsed: bool = False) -> str:
@@ -28,8 +35,12 @@ def reason_for(context: Context, row: int, *, personal: bool, browsed: bool = Fa
     for links in (context.cosine, context.confidence):
         place, known = links.find(np.array([row], dtype=np.int32))
         if known[0]:
-            return f"Often bought with {catalogue.titles[links.via[place[0]]]}"
-    return "Popular with shoppers right now"
+            return f"Often bought with {catalogue.titles[links.via[place[0]]]} in your cart"
+    if not personal or context.products.popularity_lately[row] >= POPULAR:
+        return "Popular with shoppers right now"
+    if often := _often(context, row):
+        return often
+    return "Goes with carts like yours" if context.cart.size else "Picked for you"
 
 
 def _interest(context: Context, row: int) -> str | None:
@@ -64,9 +75,17 @@ def _habit(context: Context, key: int) -> str | None:
         return None
     row, count = place[0], int(table.count[place[0]])
     days = (int(table.last_at[row]) - int(table.first_at[row])) / 86_400 / max(1, count - 1)
-    if count < 3 or days < 1:
+    if count < OFTEN or days < 1:
         return "You have bought this before"
     return f"You usually buy this every {_period(days)}"
+
+
+def _often(context: Context, row: int) -> str | None:
+    """Return that the shopper often buys from the product's category."""
+    catalogue, table = context.products.catalogue, context.shopper.categories
+    place, known = table.find(catalogue.category_keys[row : row + 1])
+    name = catalogue.categories[row].rpartition(SEPARATOR)[2]
+    return f"From {name}, which you often buy" if known[0] and name and table.count[place[0]] >= OFTEN else None
 
 
 def _period(days: float) -> str:

@@ -34,6 +34,9 @@ ARMS = ("model", "value", *SCORES, "signals", *FALLBACKS)
 expected value, probability × what selling one earns ("value"); by each model alone; by weighted signals of activity,
 history and context, without a model; and the fallbacks."""
 
+AMOUNTS = ("value", *FALLBACKS)
+"""Arms whose scores are amounts from 0 (money, shares, orders); the others' are log-odds or as good as."""
+
 CLEARLY = math.log(2)
 """Log-odds from recent activity that are worth telling the shopper: it doubled the odds."""
 
@@ -108,12 +111,17 @@ class Recommender:
             ConfigError: there is no such arm.
         """
         context = self.context(cart, shopper, now, activity if self.browses(arm) else ())
-        return self.explained(context, *self.rank(context, k, arm), arm)
+        return self.explain(context, *self.rank(context, k, arm), arm)
 
-    def explained(
+    def explain(
         self, context: Context, rows: NDArray[np.int32], scores: NDArray[np.float64], arm: str
     ) -> list[Recommendation]:
-        """Return ranked products as recommendations, in the given order, each with its reason."""
+        """Return products, in the order given, with the reason for which the arm recommends each.
+
+        Args:
+            context: the request. rows: int32[n], product rows, ranked by the arm or not. scores: float64[n].
+            arm: one of `ARMS`.
+        """
         ids, personal = self.package.products.ids, arm not in FALLBACKS
         return [
             Recommendation(ids[row], score, reason_for(context, row, personal=personal, browsed=browsed))
@@ -121,6 +129,10 @@ class Recommender:
                 rows.tolist(), scores.tolist(), self._browsed(context, rows, arm).tolist(), strict=True
             )
         ]
+
+    def browses(self, arm: str) -> bool:
+        """Return whether the arm looks at recent activity."""
+        return arm == "signals" or (arm == "model" and self.package.ranking.signals > 0)
 
     def probability(self, context: Context, rows: NDArray[np.int32]) -> NDArray[np.float64]:
         """Return float64[rows], the calibrated probability that each ranked product is taken."""
@@ -155,10 +167,6 @@ class Recommender:
     def _by_signals(self, context: Context, k: int) -> Ranked:
         rows, weights = self._candidates(context, browsing=True), self.package.ranking.weights
         return _best(rows, signals(context, rows, weights).score(weights), k)
-
-    def browses(self, arm: str) -> bool:
-        """Return whether the arm looks at recent activity."""
-        return arm == "signals" or (arm == "model" and self.package.ranking.signals > 0)
 
     def _browsed(self, context: Context, rows: NDArray[np.int32], arm: str) -> NDArray[np.bool_]:
         """Return bool[rows], whether recent activity is what the arm ranks each product for, above all."""

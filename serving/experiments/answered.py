@@ -18,6 +18,7 @@ from features.definitions import assemble
 from features.exposed import COLUMNS_DIGEST, pack
 from serving.experiments.assignment import Assigned
 from serving.experiments.exploration import Explored
+from serving.models import Served
 from serving.schema import RecommendationRequest
 from serving.state import Known
 from training.recommender import Recommender
@@ -30,7 +31,7 @@ class Asked:
     Attributes:
         request_id: of the answer to be. at: unix seconds by the service's clock. now: those to rank for.
         known: what was read. cart: product ids, the session's if the request tells none. assigned: how to answer.
-        model: the recommender that answers. missing: why that is not the one assigned.
+        served: the package that answers. missing: why that is not the one assigned.
     """
 
     request: RecommendationRequest
@@ -40,8 +41,13 @@ class Asked:
     known: Known
     cart: Sequence[str]
     assigned: Assigned
-    model: Recommender
+    served: Served
     missing: str | None = None
+
+    @property
+    def model(self) -> Recommender:
+        """The recommender that answers."""
+        return self.served.recommender
 
     @property
     def shopper_id(self) -> str | None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import gc
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -12,6 +12,7 @@ import structlog
 
 from configs import Settings
 from configs.errors import NotBuiltError, PackageError
+from features.context import ProductMatrix
 from serving.clock import service_clock
 from serving.models.served import Served
 from training.aliases import CHAMPION, Pointer, pointer_path, read_pointer
@@ -58,6 +59,7 @@ class Models:
         _ = champion.search  # worked out now, not by a request
         self._standing: Mapping[str, Standing] = {CHAMPION: Standing(champion)}
         self._elapsed = service_clock("historical", 0.0)
+        self._preparations: list[Callable[[ProductMatrix], object]] = []
 
     @classmethod
     def pinned(cls, package: ModelPackage) -> Models:
@@ -105,6 +107,10 @@ class Models:
         served = self.named(alias)
         return None if served is None else served.recommender
 
+    def prepare(self, preparation: Callable[[ProductMatrix], object]) -> None:
+        """Have something worked out for the products of each package before it serves, off the request path."""
+        self._preparations.append(preparation)
+
     @property
     def standing(self) -> Standing:
         """Where the champion stands."""
@@ -128,6 +134,8 @@ class Models:
             return
         if pointer.alias == CHAMPION:
             _ = served.search  # a challenger has had no need of it
+        for preparation in self._preparations:
+            preparation(served.matrix)
         self._put(pointer.alias, Standing(served, None if before is None else before.served))
         del before
         gc.freeze()  # it stays: no later collection has to walk its lists, each as long as the catalogue

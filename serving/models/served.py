@@ -13,6 +13,7 @@ from pathlib import Path
 from features.context import ProductMatrix
 from serving.catalogue import ProductSearch
 from training import selftest
+from training.contributions import Explainer
 from training.package import ModelPackage
 from training.recommender import Recommender
 
@@ -50,6 +51,11 @@ class Served:
         return self.recommender.package.matrix
 
     @cached_property
+    def explainer(self) -> Explainer:
+        """Takes its scores apart."""
+        return Explainer(self.package)
+
+    @cached_property
     def search(self) -> ProductSearch:
         """Finds its products by words."""
         return ProductSearch(self.matrix)
@@ -83,7 +89,9 @@ class Served:
     def _warmed(cls, package: ModelPackage, started: float, rest: Callable[[], None]) -> Served:
         recommender = Recommender(package)
         selftest.check(recommender, rest)  # ranks with every arm
-        return cls(recommender, time.time(), time.perf_counter() - started)
+        served = cls(recommender, time.time(), time.perf_counter() - started)
+        _ = served.explainer  # worked out now, not by a request
+        return served
 
 
 @contextmanager

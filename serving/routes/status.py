@@ -10,14 +10,15 @@ from litestar.di import NamedDependency
 from configs.moments import moment
 from serving.models import Models
 from serving.path import Engine
-from serving.schema import ModelStatus, RefusedPackage, Status
+from serving.rules import RuleBook
+from serving.schema import ModelStatus, RefusedPackage, RefusedRules, RulesStatus, Status
 from training.aliases import CHALLENGER, CHAMPION
 from training.recommender import ARMS
 
 
 @get("/v1/status", summary="What serves")
 async def status(engine: NamedDependency[Engine]) -> Status:
-    """Return the model that serves, its arms, the clock and whether state can be read."""
+    """Return the model that serves, its arms, the clock, whether state can be read, and the rules in force."""
     package = engine.models.champion.package
     return Status(
         model_version=package.version,
@@ -29,6 +30,7 @@ async def status(engine: NamedDependency[Engine]) -> Status:
         experiment=None if engine.experiments.running is None else engine.experiments.running.name,
         exposures=None if engine.exposures is None else engine.exposures.status(),
         model=_model(engine.models),
+        rules=_rules(engine.rules),
     )
 
 
@@ -44,4 +46,13 @@ def _model(models: Models) -> ModelStatus:
         previous=None if previous is None else previous.version,
         challenger=None if challenger is None else challenger.version,
         refused=None if refused is None else RefusedPackage(refused.version, refused.reason, moment(refused.at)),
+    )
+
+
+def _rules(rules: RuleBook) -> RulesStatus:
+    refused = rules.refused
+    return RulesStatus(
+        rules.version,
+        moment(rules.loaded_at),
+        None if refused is None else RefusedRules(refused.reason, moment(refused.at)),
     )

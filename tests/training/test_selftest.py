@@ -101,7 +101,9 @@ def test_a_feature_computed_otherwise_is_refused(package: ModelPackage, monkeypa
 def test_one_broken_model_is_refused_although_the_others_answer_as_ever(package: ModelPackage, name: str) -> None:
     other = {"student": "student_int8", "student_int8": "student"}[name]
     swapped = replace(package, students={**package.students, name: package.students[other]})
-    with pytest.raises(PackageError, match=f"the arm {name} scores"):
+    # The int8 student chooses the shortlist of the arms model and value, which may be found wrong before it.
+    named = name if name == "student" else "(student_int8|model|value)"
+    with pytest.raises(PackageError, match=f"the arm {named} scores"):
         check(Recommender(swapped))
 
 
