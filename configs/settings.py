@@ -33,7 +33,14 @@ from configs.learning import (
     TrainingSettings,
     WindowSettings,
 )
-from configs.live import EventSettings, RecordSettings, ReplaySettings, ServingSettings
+from configs.live import (
+    EventSettings,
+    GuardrailSettings,
+    MonitoringSettings,
+    RecordSettings,
+    ReplaySettings,
+    ServingSettings,
+)
 from configs.section import Section
 
 __all__ = [
@@ -44,8 +51,10 @@ __all__ = [
     "EvaluationSettings",
     "EventSettings",
     "FeatureSettings",
+    "GuardrailSettings",
     "IngestSettings",
     "LogSettings",
+    "MonitoringSettings",
     "NetworkSettings",
     "NeuralSettings",
     "RankingSettings",
@@ -108,6 +117,7 @@ class Settings(BaseSettings):
     events: EventSettings
     record: RecordSettings
     replay: ReplaySettings
+    monitoring: MonitoringSettings
 
     @classmethod
     def settings_customise_sources(
