@@ -84,12 +84,12 @@ def mixture_of(propensity: Floats, explored: NDArray[np.bool_]) -> Mixture | Non
     Args:
         propensity: float64[places], below 1. explored: bool[places], whether chance ruled.
     """
-    ranked = propensity >= 0.5
+    ranked = propensity >= 0.5  # epsilon up to 1/2 leaves no more than 1/4 to any other product
     high, low = np.unique(propensity[ranked]), np.unique(propensity[~ranked])
     if not high.size or not low.size or high.size + low.size > MOST_PROPENSITIES or (~explored & ~ranked).any():
         return None
     for epsilon in np.unique(1 + low[:, None] - high):
-        if 0 < epsilon <= 0.5 and _whole(epsilon / low) and _whole(epsilon / (high - 1 + epsilon)):
+        if 0 < epsilon <= 0.5 + 1e-9 and _whole(epsilon / low) and _whole(epsilon / (high - 1 + epsilon)):
             of_one = np.where(ranked, propensity - 1 + epsilon, propensity)
             return Mixture(float(epsilon), np.rint(epsilon / of_one).astype(np.int64), ranked)
     return None
