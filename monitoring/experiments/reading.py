@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Connection, Select, Subquery, and_, case, func, inspect, select, union
+from sqlalchemy import CTE, Connection, FromClause, Select, Subquery, Table, and_, case, func, inspect, select, union
 
 from configs import Settings
 from events.record.reading import opened
@@ -33,6 +33,8 @@ EXPOSURE_COLUMNS = (
     "explored",
     "shadow",
 )
+
+MET = ("request_id", "at", "experiment", "experiment_arm")
 
 Row = Sequence[Any]
 
@@ -111,36 +113,27 @@ def _ordered(chosen: Chosen, window: float) -> Select[Any]:
     """Select (request_id, product_id, quantity, value, margin)."""
     added = _touches(window)
     added_from = select(added.c.request_id, added.c.product_id).where(added.c.kind == ADD).distinct().subquery()
+    met = _met(orders, "order_id", "placed_at", window)
     rank = func.row_number().over(
         partition_by=(order_lines.c.order_id, order_lines.c.line),
-        order_by=(
-            case((added_from.c.request_id.is_not(None), 0), else_=1),
-            exposures.c.at.desc(),
-            exposures.c.request_id.desc(),
-        ),
+        order_by=(case((added_from.c.request_id.is_not(None), 0), else_=1), met.c.at.desc(), met.c.request_id.desc()),
     )
     price = func.coalesce(order_lines.c.unit_price, exposure_lines.c.price, 0.0)
     candidates = (
         select(
-            exposures.c.request_id,
-            exposures.c.experiment,
-            exposures.c.experiment_arm,
-            exposures.c.at,
+            *(met.c[name] for name in MET),
             order_lines.c.product_id,
             order_lines.c.quantity,
             (order_lines.c.quantity * price - order_lines.c.discount).label("value"),
             (order_lines.c.quantity * func.coalesce(exposure_lines.c.worth, 0.0)).label("margin"),
             rank.label("place"),
         )
-        .select_from(orders)
-        .join(order_lines, order_lines.c.order_id == orders.c.order_id)
-        .join(exposures, and_(exposures.c.session_id == orders.c.session_id, _within(orders.c.placed_at, window)))
-        .join(exposure_lines, _showed(order_lines.c.product_id))
+        .select_from(met)
+        .join(order_lines, order_lines.c.order_id == met.c.order_id)
+        .join(exposure_lines, _showed(met, order_lines))
         .outerjoin(
             added_from,
-            and_(
-                added_from.c.request_id == exposures.c.request_id, added_from.c.product_id == order_lines.c.product_id
-            ),
+            and_(added_from.c.request_id == met.c.request_id, added_from.c.product_id == order_lines.c.product_id),
         )
         .subquery()
     )
@@ -153,25 +146,26 @@ def _ordered(chosen: Chosen, window: float) -> Select[Any]:
 def _touches(window: float) -> Subquery:
     """Select (kind, request_id, product_id): what was clicked or added, and the exposure that it is put down to."""
     told = outcomes.c.kind.in_((CLICK, ADD))
-    lines = outcomes.join(outcome_lines, outcome_lines.c.message_id == outcomes.c.message_id)
     named = (
         select(outcomes.c.kind, exposures.c.request_id, outcome_lines.c.product_id)
-        .select_from(lines)
+        .select_from(outcomes)
         .join(exposures, exposures.c.request_id == outcomes.c.request_id)
-        .join(exposure_lines, _showed(outcome_lines.c.product_id))
+        .join(outcome_lines, outcome_lines.c.message_id == outcomes.c.message_id)
+        .join(exposure_lines, _showed(exposures, outcome_lines))
         # A page's clock may be behind ours: what names an exposure came after it, whatever the clocks say.
         .where(told, exposures.c.at >= outcomes.c.at - window)
     )
+    met = _met(outcomes, "message_id", "at", window, told, outcomes.c.request_id.is_(None))
     rank = func.row_number().over(
         partition_by=(outcome_lines.c.message_id, outcome_lines.c.line),
-        order_by=(exposures.c.at.desc(), exposures.c.request_id.desc()),
+        order_by=(met.c.at.desc(), met.c.request_id.desc()),
     )
     newest = (
-        select(outcomes.c.kind, exposures.c.request_id, outcome_lines.c.product_id, rank.label("place"))
-        .select_from(lines)
-        .join(exposures, and_(exposures.c.session_id == outcomes.c.session_id, _within(outcomes.c.at, window)))
-        .join(exposure_lines, _showed(outcome_lines.c.product_id))
-        .where(told, outcomes.c.request_id.is_(None))
+        select(outcomes.c.kind, met.c.request_id, outcome_lines.c.product_id, rank.label("place"))
+        .select_from(met)
+        .join(outcomes, outcomes.c.message_id == met.c.message_id)
+        .join(outcome_lines, outcome_lines.c.message_id == met.c.message_id)
+        .join(exposure_lines, _showed(met, outcome_lines))
         .subquery()
     )
     last = select(newest.c.kind, newest.c.request_id, newest.c.product_id).where(newest.c.place == 1)
@@ -196,12 +190,18 @@ def _is(chosen: Chosen, rows: Any = exposures) -> Any:
     return wanted if chosen.since is None else and_(wanted, rows.c.at >= chosen.since)
 
 
-def _within(moment: Any, window: float) -> Any:
-    return exposures.c.at.between(moment - window, moment)
+def _met(what: Table, key: str, at: str, window: float, *conditions: Any) -> CTE:
+    """Select (key, *MET) of `what` and the exposures of its session that came shortly before it.
+
+    Materialized, so that sessions, which tell most apart, are what is joined first, and never the products.
+    """
+    before = and_(exposures.c.session_id == what.c.session_id, exposures.c.at.between(what.c[at] - window, what.c[at]))
+    met = select(what.c[key], *(exposures.c[name] for name in MET)).select_from(what).join(exposures, before)
+    return met.where(*conditions).cte(f"{what.name}_met").prefix_with("MATERIALIZED")
 
 
-def _showed(product_id: Any) -> Any:
-    return and_(exposure_lines.c.request_id == exposures.c.request_id, exposure_lines.c.product_id == product_id)
+def _showed(exposure: FromClause, lines: Table) -> Any:
+    return and_(exposure_lines.c.request_id == exposure.c.request_id, exposure_lines.c.product_id == lines.c.product_id)
 
 
 @contextmanager

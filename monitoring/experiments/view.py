@@ -12,6 +12,8 @@ from rich.text import Text
 COLOURS = {"higher": "green", "lower": "red", "broken": "red", "ok": "green"}
 AS_SHARE = ("attach_rate", "people_attaching", "click_rate", "fallback_share")
 UNKNOWN = "–"
+COVERED = 0.5
+"""With less of what would be shown ever tried, nothing is told."""
 
 
 def report_screen(report: Mapping[str, Any]) -> RenderableType:
@@ -70,7 +72,7 @@ def _change(effect: Mapping[str, Any] | None, name: str, control: bool) -> tuple
         f"{_number(effect['absolute'], name, '+')} {_interval(effect['ci95'], name)}",
         f"{_percent(effect['relative'])} {_percents(effect['relative_ci95'])}",
         _interval(effect["always_valid"], name),
-        f"{effect['p']:.3f}",
+        f"{effect['p']:.3f}" if effect["p"] >= 0.001 else "< 0.001",
         Text(effect["verdict"], style=COLOURS.get(effect["verdict"], "")),
     )
 
@@ -101,7 +103,9 @@ def _exploration(report: Mapping[str, Any]) -> Table:
         table.add_row(arm, "as shown", _mean(found["as_shown"]), "", "", "", f"{found['places']:,}", "")
         for name, policy in found["policies"].items():
             value = policy["value"]
-            cells = (_mean(value[estimator]) for estimator in ("ips", "snips", "dr", "clipped_dr"))
+            cells = [_mean(value[estimator]) for estimator in ("ips", "snips", "dr", "clipped_dr")]
+            if policy["mean_weight"] < COVERED:  # what is left would be the reward model's guess
+                cells = [UNKNOWN] * len(cells)
             table.add_row("", name, *cells, f"{policy['effective']:,.0f}", f"{policy['mean_weight']:.0%}")
     return table
 

@@ -10,7 +10,7 @@ from msgspec.structs import replace
 from sqlalchemy import Table, insert
 
 from configs import Settings, load_settings
-from events.contract import Line
+from events.contract import Event, Line
 from monitoring.experiments import tables
 from tests.events.builders import NOW
 from tests.events.record.support import Record, order, seen
@@ -49,16 +49,24 @@ class Shop:
                 connection.execute(insert(tables.exposure_lines), lines)
 
     def does(self, kind: str, *products: str, message: str, at: float = NOW + 60, **changes: Any) -> None:
-        """Write a click, an add or an impression; of session s1, and without a request's id unless told."""
-        facts: dict[str, Any] = {"request_id": None} | changes
-        session = facts.pop("session", "s1")
-        event = seen(KIND[kind], *(Line(product) for product in products), at=at, message=message, **facts)
-        self.record.store(replace(event, session_id=session))
+        """Write what `done` returns."""
+        self.record.store(done(kind, *products, message=message, at=at, **changes))
 
     def orders(self, order_id: str, *lines: Line, at: float = NOW + 120, session: str = "s1") -> None:
-        """Write an order."""
-        event = order(order_id, *lines, at=at, message=order_id)
-        self.record.store(replace(event, session_id=session))
+        """Write what `bought` returns."""
+        self.record.store(bought(order_id, *lines, at=at, session=session))
+
+
+def done(kind: str, *products: str, message: str, at: float, session: str = "s1", **changes: Any) -> Event:
+    """Return a click, an add or an impression, without a request's id unless one is told."""
+    facts: dict[str, Any] = {"request_id": None} | changes
+    event = seen(KIND[kind], *(Line(product) for product in products), at=at, message=message, **facts)
+    return replace(event, session_id=session)
+
+
+def bought(order_id: str, *lines: Line, at: float, session: str) -> Event:
+    """Return an order."""
+    return replace(order(order_id, *lines, at=at, message=order_id), session_id=session)
 
 
 def answer(

@@ -12,7 +12,7 @@ from configs import load_settings
 from events.contract import Line
 from monitoring.experiments.reading import Chosen, Rows, experiments, read_rows
 from tests.events.builders import NOW
-from tests.monitoring.experiments.support import EXPERIMENT, Shop, answer
+from tests.monitoring.experiments.support import EXPERIMENT, Shop, answer, bought, done
 
 WINDOW = load_settings().monitoring.attribution_minutes * 60
 
@@ -116,10 +116,9 @@ def test_delivering_and_reading_again_changes_nothing(shop: Shop) -> None:
 def test_random_shops_are_read_as_the_oracle_reads_them(shop: Shop, seed: int) -> None:
     told = random_shop(np.random.default_rng(seed))
     shop.shows(*told["answers"])
-    for kind, products, facts in told["outcomes"]:
-        shop.does(kind, *products, **facts)
-    for order_id, lines, at, session in told["orders"]:
-        shop.orders(order_id, *lines, at=at, session=session)
+    outcomes = (done(kind, *products, **facts) for kind, products, facts in told["outcomes"])
+    orders = (bought(name, *lines, at=at, session=session) for name, lines, at, session in told["orders"])
+    shop.record.store(*outcomes, *orders)
     found, expected = read(shop), oracle(told)
     assert found.touched == expected[0]
     assert [row[:2] for row in found.ordered] == [row[:2] for row in expected[1]]
