@@ -101,6 +101,8 @@ def _exploration(report: Mapping[str, Any]) -> Table:
         table.add_column(heading, justify="left" if heading in {"arm", "filled"} else "right")
     for arm, found in report["exploration"].items():
         table.add_row(arm, "as shown", _mean(found["as_shown"]), "", "", "", f"{found['places']:,}", "")
+        if found["epsilon"] is None:
+            table.add_row("", "never, always explore", "not told: the propensities are of no single epsilon up to 1/2")
         for name, policy in found["policies"].items():
             value = policy["value"]
             cells = [_mean(value[estimator]) for estimator in ("ips", "snips", "dr", "clipped_dr")]

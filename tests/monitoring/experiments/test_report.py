@@ -183,6 +183,7 @@ def test_of_a_shadow_that_chance_never_follows_nothing_is_told(shop: Shop) -> No
     assert report["exploration"]["control"]["policies"]["as shadow stranger"]["mean_weight"] == 0.0
     (line,) = [line for line in text_of(report).splitlines() if "as shadow stranger" in line]
     assert line.count("–") == 4
+    assert "of no single epsilon" in " ".join(text_of(report).replace("│", " ").split())
 
 
 def test_an_arm_that_was_planned_and_never_shown_raises_the_alarm(shop: Shop) -> None:
