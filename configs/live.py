@@ -1,4 +1,4 @@
-"""Settings of what happens live: serving, events, the system of record, the replay."""
+"""Settings of what happens live: serving, events, the system of record, the replay, what is watched."""
 
 from __future__ import annotations
 
@@ -126,3 +126,44 @@ class ReplaySettings(Section):
     concurrency: int = Field(ge=1, description="sessions in flight at a time")
     k: int = Field(ge=1, description="items asked for at checkout")
     seed: int
+
+
+class GuardrailSettings(Section):
+    """What an arm of an experiment may not do, whatever else it improves."""
+
+    latency_p99_ms: float = Field(gt=0, description="the 99th percentile of its answers' time may not be above this")
+    fallback_share: float = Field(ge=0, le=1, description="nor the share of its answers that were degraded")
+    margin_drop: float = Field(
+        ge=0, le=1, description="nor its margin a request below the control's by more than this share, surely below it"
+    )
+    diversity_drop: float = Field(
+        ge=0, le=1, description="nor its distinct products, or the spread over categories, by more than this share"
+    )
+
+
+class MonitoringSettings(Section):
+    """Looking at what was shown and what came of it."""
+
+    attribution_minutes: float = Field(
+        gt=0, description="clicks, adds and orders count for what was shown at most so long before them"
+    )
+    control_arm: str = Field(min_length=1, description="the arm that the others are compared with, unless one is named")
+    alpha: float = Field(
+        gt=0, lt=0.5, description="share of experiments without any effect in which an arm may ever be called different"
+    )
+    tightest_at_people: int = Field(
+        ge=100, description="the always-valid intervals are relatively narrowest once so many people took part"
+    )
+    least_people: int = Field(ge=10, description="with fewer people in an arm nothing is said about it")
+    mismatch_p: float = Field(
+        gt=0, lt=1, description="people split over the arms so unlikely as this or more: the assignment is broken"
+    )
+    clip: float = Field(
+        ge=1, description="off-policy: the largest weight of one product shown, where weights are clipped"
+    )
+    ridge: float = Field(
+        gt=0, description="off-policy: strength of the ridge penalty of the doubly robust reward model"
+    )
+    bootstrap_samples: int = Field(ge=100, description="off-policy: resamples of people that an interval is made of")
+    seed: int = Field(description="of the resampling")
+    guardrails: GuardrailSettings

@@ -33,7 +33,15 @@ from configs.learning import (
     TrainingSettings,
     WindowSettings,
 )
-from configs.live import EventSettings, ExposureSettings, RecordSettings, ReplaySettings, ServingSettings
+from configs.live import (
+    EventSettings,
+    ExposureSettings,
+    GuardrailSettings,
+    MonitoringSettings,
+    RecordSettings,
+    ReplaySettings,
+    ServingSettings,
+)
 from configs.section import Section
 
 __all__ = [
@@ -45,8 +53,10 @@ __all__ = [
     "EventSettings",
     "ExposureSettings",
     "FeatureSettings",
+    "GuardrailSettings",
     "IngestSettings",
     "LogSettings",
+    "MonitoringSettings",
     "NetworkSettings",
     "NeuralSettings",
     "RankingSettings",
@@ -109,6 +119,7 @@ class Settings(BaseSettings):
     events: EventSettings
     record: RecordSettings
     replay: ReplaySettings
+    monitoring: MonitoringSettings
 
     @classmethod
     def settings_customise_sources(

@@ -101,6 +101,7 @@ exposures = Table(
     Column("latency_ms", Double, nullable=False),
     Column("explored", Boolean, nullable=False),
     Column("shadow", Text),
+    Index("ix_exposures_session_at", "session_id", "at"),
 )
 """Answers of ours: what each field means is told by `events.exposure.Exposure`; `shadow` is JSON, arm → product ids."""
 

@@ -38,6 +38,7 @@ def upgrade() -> None:
         sa.Column("shadow", sa.Text),
     )
     op.create_index("ix_exposures_at", "exposures", ["at"])
+    op.create_index("ix_exposures_session_at", "exposures", ["session_id", "at"])
     op.create_table(
         "exposure_lines",
         sa.Column("request_id", _key(), primary_key=True),
