@@ -7,18 +7,22 @@ from typing import Any
 
 from litestar import Litestar
 from litestar.di import Provide
+from litestar.handlers import HTTPRouteHandler
 from litestar.openapi import OpenAPIConfig
 from litestar.openapi.plugins import SwaggerRenderPlugin
 from litestar.types import ControllerRouterHandler
 
 from configs import Settings
 from events.brokers import connect
+from serving.admission import Admission, Doorkeeper, LoopLag
+from serving.bare import BareEngine, load_last_resort, needs_model
 from serving.catalogue import ProductSearch
 from serving.clock import Clock, service_clock
 from serving.errors import HANDLERS
+from serving.ladder import Ladder
 from serving.path import Engine
 from serving.profiles import Profiles
-from serving.routes import COLLECT_ROUTES, ROUTES
+from serving.routes import BARE_ROUTES, COLLECT_ROUTES, ROUTES
 from serving.routes.collect import Collector
 from serving.state import StateReader
 from training.package import ModelPackage
@@ -26,20 +30,22 @@ from training.parallel import single_thread
 from training.recommender import Recommender
 
 VERSION = "1"
+RECOMMENDATIONS = "/v1/recommendations"
 
 
 def make_collector_app(settings: Settings, clock: Clock) -> Litestar:
     """Return an application that only collects events and needs no model."""
     broker = connect(settings)
     collector = Collector(broker, clock, settings.events)
-    return _application(settings, COLLECT_ROUTES, {"collector": collector}, [broker.close])
+    return _application(settings, COLLECT_ROUTES, {"collector": collector}, [broker.close], _collect_doors(settings))
 
 
 def make_app(settings: Settings, package: ModelPackage) -> Litestar:
     """Return the application around a loaded package, warmed up; nothing is connected before the first request."""
     clock = service_clock(package.clock, package.as_of)
     state, broker = StateReader(settings, package.matrix), connect(settings)
-    engine = Engine(Recommender(package), state, clock, settings.serving)
+    door = Admission(settings.serving.max_in_flight, settings.serving.shed_delay_ms / 1000)
+    engine = Engine(Recommender(package), state, clock, settings.serving, Ladder(lambda: door.inside))
     profiles = Profiles(settings, package.matrix, clock, broker)
     single_thread()
     engine.warm()
@@ -49,8 +55,31 @@ def make_app(settings: Settings, package: ModelPackage) -> Litestar:
         "search": ProductSearch(package.matrix),
         "profiles": profiles,
         "limits": settings.serving,
+        "door": door,
     }
-    return _application(settings, ROUTES, dependencies, [state.close, profiles.close, broker.close])
+    doors = {RECOMMENDATIONS: door} | _collect_doors(settings)
+    return _application(settings, ROUTES, dependencies, [state.close, profiles.close, broker.close], doors)
+
+
+def make_bare_app(settings: Settings) -> Litestar:
+    """Return the application for as long as no model can be loaded."""
+    kept = load_last_resort(settings.work.run)
+    clock, broker = service_clock(kept.clock, kept.as_of), connect(settings)
+    door = Admission(settings.serving.max_in_flight, settings.serving.shed_delay_ms / 1000)
+    dependencies = {
+        "engine": BareEngine(kept, clock, settings.serving),
+        "collector": Collector(broker, clock, settings.events),
+        "limits": settings.serving,
+        "door": door,
+    }
+    doors = {RECOMMENDATIONS: door} | _collect_doors(settings)
+    return _application(settings, [*BARE_ROUTES, needs_model], dependencies, [broker.close], doors)
+
+
+def _collect_doors(settings: Settings) -> dict[str, Admission]:
+    """Return one bound for all tracking calls together, by path."""
+    door = Admission(settings.events.max_in_flight)
+    return {path: door for route in COLLECT_ROUTES if isinstance(route, HTTPRouteHandler) for path in route.paths}
 
 
 def _application(
@@ -58,12 +87,19 @@ def _application(
     routes: Sequence[ControllerRouterHandler],
     dependencies: Mapping[str, Any],
     on_shutdown: Sequence[Callable[[], Awaitable[None]]],
+    doors: Mapping[str, Admission],
 ) -> Litestar:
+    lag = LoopLag()
+
+    async def stop() -> None:
+        lag.stop()
+
     return Litestar(
         route_handlers=routes,
         dependencies={name: _always(value) for name, value in dependencies.items()},
         exception_handlers=HANDLERS,
-        on_shutdown=on_shutdown,
+        on_shutdown=[*on_shutdown, stop],
+        middleware=[Doorkeeper(doors, lag)],
         request_max_body_size=settings.events.max_body_kb * 1024,
         openapi_config=OpenAPIConfig(
             title="Tillwise", version=VERSION, path="/schema", render_plugins=[SwaggerRenderPlugin()]

@@ -5,19 +5,27 @@ from __future__ import annotations
 import math
 import uuid
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import Protocol, runtime_checkable
 
 import structlog
 
+from configs.moments import moment
 from configs.settings import ServingSettings
 from features.activity import Action
+from features.context import ProductMatrix
 from features.shopper import ShopperState
+from serving.admission import Admission
+from serving.budget import Budget
 from serving.clock import Clock
-from serving.schema import Fallback, Item, RecommendationAnswer, RecommendationRequest
+from serving.ladder import Ladder, step_of, why
+from serving.schema import Fallback, Item, RecommendationAnswer, RecommendationRequest, Status
 from serving.state import Known, StateReader
-from training.recommender import ARMS, FALLBACKS, Recommendation, Recommender
+from training.recommender import ARMS, Recommendation, Recommender
 
 log = structlog.get_logger()
+
+WARM_ROUNDS = 3
 
 
 class RequestError(Exception):
@@ -28,68 +36,103 @@ class RequestError(Exception):
         self.field, self.reason = field, reason
 
 
+@runtime_checkable
+class Answering(Protocol):
+    """What the routes ask: the engine, or its stand-in while there is no model."""
+
+    async def answer(self, request: RecommendationRequest, budget: Budget) -> RecommendationAnswer:
+        """See `Engine`."""
+
+    async def status(self, door: Admission) -> Status:
+        """See `Engine`."""
+
+
 @dataclass(frozen=True)
 class Engine:
-    """What a worker needs to answer: the model, the state and the time."""
+    """What a worker needs to answer: the model, the state, the time, and what to do when there is little of it."""
 
     recommender: Recommender
     state: StateReader
     clock: Clock
     limits: ServingSettings
+    ladder: Ladder = field(default_factory=Ladder)
 
-    async def answer(self, request: RecommendationRequest) -> RecommendationAnswer:
-        """Return the recommendations for a request; degraded, and saying so, rather than none.
+    async def answer(self, request: RecommendationRequest, budget: Budget) -> RecommendationAnswer:
+        """Return the recommendations for a request in time; degraded, and saying so, rather than late or none.
 
         Raises:
             RequestError: the request breaks a limit or names nobody.
         """
         check(request, self.limits)
         now = self.clock() if request.at is None else request.at.timestamp()
-        known = await self.state.read(request.session_id, request.shopper_id, now)
+        known = await self.state.read(request.session_id, request.shopper_id, now, budget)
         cart = cart_of(request, list(known.session.cart) if known.session else [])
-        ranked, arm, failed = self._rank(cart, known, now, request)
+        ranked, arm, failed = self._rank(cart, known, now, request, budget)
+        step = step_of(known.step, request.arm, arm, empty=failed is not None and not ranked)
         trouble = "; ".join(reason for reason in (known.missing, failed) if reason)
         return RecommendationAnswer(
             request_id=uuid.uuid4().hex,
             model_version=self.recommender.package.version,
             arm=arm,
-            items=[self._item(item) for item in ranked],
-            fallback=Fallback(arm, trouble) if trouble else None,
+            items=[item_of(self.recommender.package.matrix, item) for item in ranked],
+            fallback=Fallback(arm, trouble, step) if step else None,
+        )
+
+    async def status(self, door: Admission) -> Status:
+        """Return what serves, and how it is."""
+        package = self.recommender.package
+        return Status(
+            model_version=package.version,
+            arms=list(ARMS),
+            products=len(package.products),
+            as_of=moment(package.as_of),
+            now=moment(self.clock()),
+            redis=await self.state.answers(),
+            breaker=self.state.breaker,
+            in_flight=door.inside,
+            shed=door.shed,
         )
 
     def warm(self) -> None:
-        """Rank once with every arm, so that no request pays for first-time work."""
+        """Rank with every arm, so that no request pays for first-time work and what each costs is known."""
         ids, now = self.recommender.package.products.ids, self.clock()
         seen: list[Action] = [(product, now, "view") for product in ids[3:4]]
         for arm in ARMS:
             self.recommender.recommend(ids[:3], ShopperState.empty(), now, 5, arm, activity=seen)
+            for _ in range(WARM_ROUNDS):
+                with self.ladder.measured(arm):
+                    self.recommender.recommend(ids[:3], ShopperState.empty(), now, 5, arm, activity=seen)
 
     def _rank(
-        self, cart: Sequence[str], known: Known, now: float, request: RecommendationRequest
+        self, cart: Sequence[str], known: Known, now: float, request: RecommendationRequest, budget: Budget
     ) -> tuple[list[Recommendation], str, str | None]:
         """Return (recommendations, the arm that made them, why it is not the one asked for)."""
         failed = None
-        for arm in dict.fromkeys((request.arm, *FALLBACKS)):
+        for arm in self.ladder.down(request.arm, budget):
             try:
-                found = self.recommender.recommend(cart, known.shopper, now, request.k, arm, activity=known.activity)
-                return found, arm, failed
+                with self.ladder.measured(arm):
+                    found = self.recommender.recommend(
+                        cart, known.shopper, now, request.k, arm, activity=known.activity
+                    )
+                return found, arm, why(request.arm, arm, failed)
             except Exception as error:  # whatever breaks in one arm, the next one answers; the log keeps the cause
                 log.exception("arm failed", arm=arm)
                 failed = f"{request.arm} failed ({type(error).__name__})"
         return [], request.arm, failed
 
-    def _item(self, found: Recommendation) -> Item:
-        matrix = self.recommender.package.matrix
-        row = matrix.row_of[found.product_id]
-        price = float(matrix.price[row])
-        return Item(
-            product_id=found.product_id,
-            title=matrix.catalogue.titles[row],
-            category=matrix.catalogue.categories[row],
-            price=None if math.isnan(price) else round(price, 2),
-            score=round(found.score, 5),
-            reason=found.reason,
-        )
+
+def item_of(matrix: ProductMatrix, found: Recommendation) -> Item:
+    """Return a recommended product with what the catalogue knows of it."""
+    row = matrix.row_of[found.product_id]
+    price = float(matrix.price[row])
+    return Item(
+        product_id=found.product_id,
+        title=matrix.catalogue.titles[row],
+        category=matrix.catalogue.categories[row],
+        price=None if math.isnan(price) else round(price, 2),
+        score=round(found.score, 5),
+        reason=found.reason,
+    )
 
 
 def check(request: RecommendationRequest, limits: ServingSettings) -> None:

@@ -32,9 +32,10 @@ from features.products import ProductStats
 from training.blend import Blend
 from training.neural.network import NeuralRanker
 
-FORMAT = 7
+FORMAT = 8
 MANIFEST, PRODUCTS, RANKER, NEURAL, ENCODER = "manifest.json", "products.parquet", "ranker.txt", "neural_", "encoder_"
 STUDENTS = ("student", "student_int8")
+POPULAR = "segment_popular"
 
 
 @dataclass(frozen=True)
@@ -48,6 +49,7 @@ class ModelPackage:
         gbm: LightGBM model text. neural: the network. students: the network distilled from both, ONNX models by name.
         heads: how scores add up, by head. ranking: how they make a list, and the head that does.
         clock: "historical" (the data end in the past and time is counted on from `as_of`) or "live".
+        popular: int32[segments, n], the popular sets of `features.segments`.
     """
 
     version: str
@@ -61,6 +63,7 @@ class ModelPackage:
     students: Mapping[str, bytes]
     heads: Mapping[str, Blend]
     ranking: RankingSettings
+    popular: NDArray[np.int32]
 
     @property
     def products(self) -> Catalogue:
@@ -98,6 +101,7 @@ class ModelPackage:
             students={name: (folder / f"{name}.onnx").read_bytes() for name in STUDENTS},
             heads={name: Blend(**head) for name, head in manifest["heads"].items()},
             ranking=RankingSettings(**manifest["ranking"]),
+            popular=_map(folder, POPULAR),
         )
 
 
@@ -114,6 +118,7 @@ def save_package(
     clock: str,
     candidates: CandidateSettings,
     ranking: RankingSettings,
+    popular: NDArray[np.int32],
 ) -> str:
     """Write a package into the empty `folder` and return its version.
 
@@ -124,7 +129,9 @@ def save_package(
         heads: how scores add up, by head.
         as_of: cutoff, unix seconds. data: fingerprint of the data set. clock: "historical" or "live".
         candidates: limits of the generators. ranking: how scores make a list.
+        popular: int32[segments, n], popular sets.
     """
+    np.save(folder / f"{POPULAR}.npy", popular)
     _save_catalogue(folder, matrix.catalogue)
     for name in ProductStats.names():
         np.save(folder / f"stats_{name}.npy", getattr(matrix.stats, name))

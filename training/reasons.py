@@ -9,6 +9,7 @@ from features.context import Context
 
 JUST_NOW_SECONDS = 600.0
 VIEW = KINDS.index("view")
+EVERYBODY = "Popular with shoppers right now"
 
 
 def reason_for(context: Context, row: int, *, personal: bool, browsed: bool = False) -> str:
@@ -29,7 +30,7 @@ def reason_for(context: Context, row: int, *, personal: bool, browsed: bool = Fa
         place, known = links.find(np.array([row], dtype=np.int32))
         if known[0]:
             return f"Often bought with {catalogue.titles[links.via[place[0]]]}"
-    return "Popular with shoppers right now"
+    return EVERYBODY
 
 
 def _interest(context: Context, row: int) -> str | None:

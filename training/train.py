@@ -5,6 +5,7 @@ from __future__ import annotations
 from configs import Progress, Settings, StageReport
 from configs.home import replace_directory
 from features.history import ingest_record, load_history
+from features.segments import popular_by_segment
 from features.store import open_store
 from features.windows import cut_windows
 from training.dataset import build_examples, sides_over_time
@@ -68,6 +69,7 @@ def train(settings: Settings, progress: Progress) -> StageReport:
             clock=record["clock"],
             candidates=settings.candidates,
             ranking=settings.ranking,
+            popular=popular_by_segment(history, windows.as_of, settings.features),
         )
     return StageReport(
         "train",

@@ -5,21 +5,12 @@ from __future__ import annotations
 from litestar import get
 from litestar.di import NamedDependency
 
-from configs.moments import moment
-from serving.path import Engine
+from serving.admission import Admission
+from serving.path import Answering
 from serving.schema import Status
-from training.recommender import ARMS
 
 
 @get("/v1/status", summary="What serves")
-async def status(engine: NamedDependency[Engine]) -> Status:
-    """Return the model that serves, its arms, the clock and whether state can be read."""
-    package = engine.recommender.package
-    return Status(
-        model_version=package.version,
-        arms=list(ARMS),
-        products=len(package.products),
-        as_of=moment(package.as_of),
-        now=moment(engine.clock()),
-        redis=await engine.state.answers(),
-    )
+async def status(engine: NamedDependency[Answering], door: NamedDependency[Admission]) -> Status:
+    """Return the model that serves, its arms, the clock, whether state can be read, and how busy the worker is."""
+    return await engine.status(door)
