@@ -78,12 +78,13 @@ class Phase:
 
 @dataclass(frozen=True)
 class Found:
-    """The phases in order, the sum of all, and calm phases at whose end an answer was still degraded."""
+    """The phases in order, the sum of all, and calm phases at whose end an answer was still degraded; `notes`: what else happened."""
 
     deadline_ms: float
     phases: list[Phase]
     whole: Phase
     unrecovered: list[str]
+    notes: list[str]
 
     @property
     def passed(self) -> bool:
@@ -126,8 +127,8 @@ def measure(
         )
     package = ModelPackage.load(package_of(settings))
     with tempfile.TemporaryDirectory() as name:
-        outcomes = asyncio.run(_run(settings, package, Path(name), Plan(seconds, rate, disturbances)))
-    found = _found(outcomes, settings.serving.deadline_ms)
+        outcomes, notes = asyncio.run(_run(settings, package, Path(name), Plan(seconds, rate, disturbances)))
+    found = _found(outcomes, notes, settings.serving.deadline_ms)
     report = provenance("python -m benchmarks.chaos", package.data) | {"seconds": seconds, "rate": rate}
     report |= {"workers": settings.serving.workers, "passed": found.passed}
     write_json(settings.work.reports / "chaos.json", report | asdict(found))
@@ -147,6 +148,8 @@ def print_table(found: Found) -> None:
         table.add_row(phase.name, served, *times, *(f"{count:,}" for count in counts), end_section=True)
     console = Console(width=120)
     console.print(table)
+    for note in found.notes:
+        console.print(note)
     console.print(
         f"Late: took longer than {found.deadline_ms:.0f} ms from its last sending. "
         + (f"Not recovered in time: {', '.join(found.unrecovered)}. " if found.unrecovered else "")
@@ -154,7 +157,7 @@ def print_table(found: Found) -> None:
     )
 
 
-async def _run(settings: Settings, package: ModelPackage, folder: Path, plan: Plan) -> list[Outcome]:
+async def _run(settings: Settings, package: ModelPackage, folder: Path, plan: Plan) -> tuple[list[Outcome], list[str]]:
     products, turn = package.products.ids, plan.seconds / len(plan.disturbances)
     async with running(settings, folder, products) as scene:
         load = Load(scene.port, bodies_of(products, scene.shoppers))
@@ -165,7 +168,7 @@ async def _run(settings: Settings, package: ModelPackage, folder: Path, plan: Pl
             for disturbance in plan.disturbances:
                 await _disturb(scene, load, disturbance, turn)
         await load.close()
-        return load.outcomes
+        return load.outcomes, scene.notes
 
 
 async def _disturb(scene: Scene, load: Load, disturbance: Disturbance, turn: float) -> None:
@@ -180,12 +183,12 @@ async def _disturb(scene: Scene, load: Load, disturbance: Disturbance, turn: flo
     await asyncio.sleep(max(0.0, ends - asyncio.get_running_loop().time()))
 
 
-def _found(outcomes: Sequence[Outcome], deadline_ms: float) -> Found:
+def _found(outcomes: Sequence[Outcome], notes: list[str], deadline_ms: float) -> Found:
     names = list(dict.fromkeys(outcome.phase for outcome in sorted(outcomes, key=lambda x: x.due)))
     by_phase = {name: [outcome for outcome in outcomes if outcome.phase == name] for name in names}
     phases = [_phase(name, found, deadline_ms) for name, found in by_phase.items()]
     unrecovered = [name for name, found in by_phase.items() if name.endswith(CALM) and not _recovered(found)]
-    return Found(deadline_ms, phases, _phase("all", outcomes, deadline_ms), unrecovered)
+    return Found(deadline_ms, phases, _phase("all", outcomes, deadline_ms), unrecovered, notes)
 
 
 def _recovered(outcomes: Sequence[Outcome]) -> bool:

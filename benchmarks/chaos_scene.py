@@ -47,6 +47,7 @@ class Scene:
         port: of the service. service: its first process. server: Redis. proxy: between the two.
         settings: of the service. client: of Redis, past the proxy.
         shoppers: ids that are asked for. kept: what keys held before garbage took its place.
+        notes: what else there is to tell. background: tasks of disturbances, cancelled at the end.
     """
 
     port: int
@@ -57,6 +58,8 @@ class Scene:
     client: Any
     shoppers: Sequence[str]
     kept: dict[bytes, bytes] = field(default_factory=dict)
+    notes: list[str] = field(default_factory=list)
+    background: set[asyncio.Task[None]] = field(default_factory=set)
 
     def workers(self) -> list[psutil.Process]:
         """Return the service's worker processes."""
@@ -126,7 +129,16 @@ async def _restore_keys(scene: Scene) -> None:
 
 async def _kill_worker(scene: Scene) -> None:
     """`kill -9` one of the workers; BentoML starts another."""
-    random.Random(scene.port).choice(scene.workers()).kill()
+    victim = random.Random(scene.port).choice(scene.workers())
+    victim.kill()
+    scene.background.add(asyncio.create_task(_until_replaced(scene, victim.pid)))
+
+
+async def _until_replaced(scene: Scene, pid: int) -> None:
+    began = time.monotonic()
+    while len([worker for worker in scene.workers() if worker.pid != pid]) < scene.settings.serving.workers:
+        await asyncio.sleep(0.1)
+    scene.notes.append(f"BentoML started another worker {time.monotonic() - began:.1f} s after one was killed.")
 
 
 DISTURBANCES: tuple[Disturbance, ...] = (
@@ -176,6 +188,8 @@ async def running(settings: Settings, folder: Path, products: Sequence[str]) -> 
             scene = Scene(port, service, server, proxy, own, client, shoppers)
             await _until_ready(scene, log)
             yield scene
+            for task in scene.background:
+                task.cancel()
 
 
 def package_of(settings: Settings) -> Path:

@@ -64,7 +64,7 @@ class Admission:
         """Judge the interval that is over: whether even its luckiest request waited too long."""
         if now >= self._interval_ends:
             recent = now < self._interval_ends + INTERVAL_SECONDS
-            self.overloaded = recent and self._least > self._target
+            self.overloaded = recent and self._target < self._least < math.inf
             self._interval_ends, self._least = now + INTERVAL_SECONDS, math.inf
         self._least = min(self._least, waited)
 

@@ -9,14 +9,19 @@ Every answer that is less than it could be says so in `fallback`; `Step` is the 
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Literal
 
+import structlog
+
 from serving.budget import Budget
 from serving.costs import Costs
 from training.recommender import SEGMENT
+
+log = structlog.get_logger()
 
 Step = Literal["session_only", "request_only", "cheaper_model", "co_occurrence", "popular", "last_resort", "empty"]
 """How far down an answer comes from, the worse of state and ranking:
@@ -41,6 +46,11 @@ LOWER: dict[str, Step] = {
 DEARER = frozenset({"model", "value", "gbm", "neural", "student"})
 """Arms for which the small model is a cheaper stand-in."""
 
+TELL_SECONDS = 10.0
+
+MARGIN = 2.0
+"""On a machine with more to do than cores, ranking is interrupted for about as long as it takes."""
+
 BEHIND_SECONDS = 0.0005
 """What each request that waits is at least left: reading it, its popular set, its answer."""
 
@@ -61,6 +71,7 @@ class Ladder:
 
     def __init__(self, behind: Callable[[], int] = lambda: 1, ticks: Callable[[], float] = time.monotonic) -> None:
         self._costs, self._behind, self._ticks = Costs(), behind, ticks
+        self._told: dict[str, float] = {}
 
     def down(self, wanted: str, budget: Budget) -> Iterator[str]:
         """Yield the arms for which there is time, one after the other as each fails; the last rung in any case.
@@ -69,7 +80,7 @@ class Ladder:
         """
         for arm in rungs(wanted):
             now = self._ticks()
-            needed = self._costs.expected(arm, now) + BEHIND_SECONDS * (self._behind() - 1)
+            needed = MARGIN * self._costs.expected(arm, now) + BEHIND_SECONDS * (self._behind() - 1)
             if arm == LAST or needed <= budget.left(now):
                 yield arm
 
@@ -81,10 +92,20 @@ class Ladder:
         ended = self._ticks()
         self._costs.add(arm, ended - started, ended)
 
+    def failed(self, arm: str, error: Exception) -> str:
+        """Return in words that an arm failed; the log gets the cause, now and then: a stack trace takes its time."""
+        now = self._ticks()
+        if now >= self._told.get(arm, -math.inf) + TELL_SECONDS:
+            self._told[arm] = now
+            log.error("arm failed", arm=arm, exc_info=error)
+        return f"{arm} failed ({type(error).__name__})"
+
 
 def why(wanted: str, arm: str, failed: str | None) -> str | None:
-    """Return in words why `arm` answers instead of `wanted`; None if it is the one."""
-    return failed or (None if arm == wanted else f"{wanted} over budget")
+    """Return in words why `arm` answers instead of `wanted`, None if it is the one; `failed`: what failed first."""
+    if failed is not None:
+        return failed if failed.startswith(f"{wanted} ") else f"{wanted} over budget; {failed}"
+    return None if arm == wanted else f"{wanted} over budget"
 
 
 def step_of(state: Step | None, wanted: str, arm: str, *, empty: bool = False) -> Step | None:

@@ -8,8 +8,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Protocol, runtime_checkable
 
-import structlog
-
 from configs.moments import moment
 from configs.settings import ServingSettings
 from features.activity import Action
@@ -22,8 +20,6 @@ from serving.ladder import Ladder, step_of, why
 from serving.schema import Fallback, Item, RecommendationAnswer, RecommendationRequest, Status
 from serving.state import Known, StateReader
 from training.recommender import ARMS, Recommendation, Recommender
-
-log = structlog.get_logger()
 
 WARM_ROUNDS = 3
 
@@ -116,8 +112,8 @@ class Engine:
                     )
                 return found, arm, why(request.arm, arm, failed)
             except Exception as error:  # whatever breaks in one arm, the next one answers; the log keeps the cause
-                log.exception("arm failed", arm=arm)
-                failed = f"{request.arm} failed ({type(error).__name__})"
+                told = self.ladder.failed(arm, error)
+                failed = failed or told
         return [], request.arm, failed
 
 
