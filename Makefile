@@ -28,7 +28,7 @@ test: $(STAMP)
 # DRILLS=full is the one difference to what `make test` runs; -rP shows what was killed how often.
 drills: $(STAMP)
 	@.ci/parts
-	@DRILLS=full $(BIN)/python -m pytest tests/drills -rP
+	@DRILLS=full $(BIN)/python -m pytest tests/drills tests/benchmarks/test_chaos.py -rP
 
 check: $(STAMP)
 	@$(BIN)/ruff check .

@@ -40,6 +40,7 @@ LONGEST_SECONDS = 600.0
 MOST_PER_SECOND = 500.0
 CALM = "then calm"
 SETTLE_SECONDS = 0.1
+WARM_SECONDS = 2.0
 LAST_SHARE = 0.25
 """Of a calm phase: the part at its end in which everything has to be as good as ever."""
 
@@ -78,7 +79,12 @@ class Phase:
 
 @dataclass(frozen=True)
 class Found:
-    """The phases in order, the sum of all, and calm phases at whose end an answer was still degraded; `notes`: what else happened."""
+    """All that is told.
+
+    Attributes:
+        phases: in order. whole: the sum of them. unrecovered: calm phases at whose end an answer was still degraded.
+        notes: what else happened.
+    """
 
     deadline_ms: float
     phases: list[Phase]
@@ -161,7 +167,7 @@ async def _run(settings: Settings, package: ModelPackage, folder: Path, plan: Pl
     products, turn = package.products.ids, plan.seconds / len(plan.disturbances)
     async with running(settings, folder, products) as scene:
         load = Load(scene.port, bodies_of(products, scene.shoppers))
-        await load.run(plan.rate, min(2.0, plan.seconds))  # not counted
+        await load.run(plan.rate, min(WARM_SECONDS, plan.seconds / 5))  # not counted
         load.outcomes.clear()
         async with asyncio.TaskGroup() as group:
             group.create_task(load.run(plan.rate, plan.seconds))
@@ -187,6 +193,8 @@ def _found(outcomes: Sequence[Outcome], notes: list[str], deadline_ms: float) ->
     names = list(dict.fromkeys(outcome.phase for outcome in sorted(outcomes, key=lambda x: x.due)))
     by_phase = {name: [outcome for outcome in outcomes if outcome.phase == name] for name in names}
     phases = [_phase(name, found, deadline_ms) for name, found in by_phase.items()]
+    behind = np.percentile([x.waited - x.took for x in outcomes if not x.again], [99, 100]) * 1_000
+    notes = [*notes, f"The load generator itself sent late by {behind[0]:.1f} ms (p99), {behind[1]:.1f} ms at worst."]
     unrecovered = [name for name, found in by_phase.items() if name.endswith(CALM) and not _recovered(found)]
     return Found(deadline_ms, phases, _phase("all", outcomes, deadline_ms), unrecovered, notes)
 

@@ -18,7 +18,17 @@ PATIENCE_SECONDS = 5.0
 SESSIONS = 200
 LARGEST_CART = 12
 
-Connection = tuple[asyncio.StreamReader, asyncio.StreamWriter]
+REQUESTS_PER_CONNECTION = 20
+"""After which it is replaced by a new one, as balancers do: else a worker that came back would get nothing to do."""
+
+
+@dataclass
+class Connection:
+    """An open connection, and how many requests it has carried."""
+
+    reader: asyncio.StreamReader
+    writer: asyncio.StreamWriter
+    used: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,14 +111,18 @@ class Load:
             connection = None
         try:
             async with asyncio.timeout(PATIENCE_SECONDS):
-                connection = connection or await asyncio.open_connection("127.0.0.1", self._port)
-                connection[1].write(raw)
-                return await answer(connection[0])
+                connection = connection or Connection(*await asyncio.open_connection("127.0.0.1", self._port))
+                connection.writer.write(raw)
+                connection.used += 1
+                return await answer(connection.reader)
         except (OSError, EOFError):
             _close(connection)
             connection = None
             raise
         finally:
+            if connection is not None and connection.used >= REQUESTS_PER_CONNECTION:
+                _close(connection)
+                connection = None
             self._free.put_nowait(connection)
 
 
@@ -145,4 +159,4 @@ def _served(status: int, body: bytes) -> tuple[str, bool]:
 
 def _close(connection: Connection | None) -> None:
     if connection is not None:
-        connection[1].close()
+        connection.writer.close()

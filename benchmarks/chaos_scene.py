@@ -168,7 +168,6 @@ async def running(settings: Settings, folder: Path, products: Sequence[str]) -> 
     with ExitStack() as stack:
         server = stack.enter_context(EmbeddedRedis(free_port(), folder / "redis"))
         filled = settings.model_copy(update={"redis": settings.redis.model_copy(update={"url": server.url})})
-        await asyncio.to_thread(materialize, filled, SilentProgress())
         own = settings.model_copy(
             update={
                 "home": folder,
@@ -183,6 +182,7 @@ async def running(settings: Settings, folder: Path, products: Sequence[str]) -> 
             service = start_child(command, output, env=environment(own), leads_group=True)
         stack.callback(end_group, service)
         async with Proxy(proxied, server.port) as proxy, redis.Redis.from_url(server.url) as client:
+            await asyncio.to_thread(materialize, filled, SilentProgress())  # while the service starts
             shoppers = await _known_shoppers(settings)
             await _fill_sessions(client, settings, products)
             scene = Scene(port, service, server, proxy, own, client, shoppers)

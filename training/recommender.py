@@ -17,7 +17,7 @@ from features.segments import SEGMENTS
 from features.shopper import ShopperState
 from features.signals import activity_term, signals
 from features.top import top_rows
-from training.baselines.base import Ranked, by_popularity
+from training.baselines.base import Ranked, best_of, by_popularity
 from training.baselines.frequently_bought_together import by_confidence
 from training.candidates import generate
 from training.package import ModelPackage
@@ -153,12 +153,11 @@ class Recommender:
         return _best(rows, signals(context, rows, weights).score(weights), k)
 
     def _by_segment(self, context: Context, k: int) -> Ranked:
-        """Return the first k of the popular set of the shopper's segment that are not in the cart."""
+        """Return the first k of the popular set of the shopper's segment that may be shown, filled up by popularity."""
         shopper = context.shopper
         segment = shopper.segment(context.now) if shopper.orders else "unknown"
-        rows = self.package.popular[SEGMENTS.index(segment)]
-        rows = rows[~np.isin(rows, context.cart)][:k]
-        return rows, 1.0 / np.arange(1.0, rows.size + 1)
+        rows = self.package.popular[SEGMENTS.index(segment)][: k + context.cart.size]
+        return best_of(context, rows, 1.0 / np.arange(1.0, rows.size + 1), k)
 
     def _browses(self, arm: str) -> bool:
         """Return whether the arm looks at recent activity."""
