@@ -3,7 +3,7 @@
 #   make run ONCE=1          the same, but stop after the result table
 #   make run PYTHON=/path/to/python3.11
 #   make test                everything the project checks about itself
-#   make drills              the fault drills of `make test` in their full form: 50,000 events a broker, some minutes
+#   make drills              the fault drills of `make test` in their full form: 50,000 events a broker, two minutes of chaos
 
 PYTHON ?= python3.11
 BIN := .venv/bin

@@ -121,7 +121,8 @@ def measure(
 
     Args:
         settings: its work folder holds a model and features; its Redis, broker and port are not touched.
-        seconds: in all. rate: requests a second. disturbances: each gets an equal turn.
+        seconds: in all; a little more if it takes time to make something well again. rate: requests a second.
+        disturbances: each gets an equal turn.
 
     Raises:
         ConfigError: the load has no sensible bound. PackageError, NotBuiltError, PartError: it cannot be started.
@@ -167,26 +168,28 @@ async def _run(settings: Settings, package: ModelPackage, folder: Path, plan: Pl
     products, turn = package.products.ids, plan.seconds / len(plan.disturbances)
     async with running(settings, folder, products) as scene:
         load = Load(scene.port, bodies_of(products, scene.shoppers))
-        await load.run(plan.rate, min(WARM_SECONDS, plan.seconds / 5))  # not counted
-        load.outcomes.clear()
+        ended = asyncio.Event()
         async with asyncio.TaskGroup() as group:
-            group.create_task(load.run(plan.rate, plan.seconds))
+            group.create_task(load.run(plan.rate, ended))
+            await asyncio.sleep(min(WARM_SECONDS, plan.seconds / 5))  # not counted
+            load.outcomes.clear()
             for disturbance in plan.disturbances:
                 await _disturb(scene, load, disturbance, turn)
+            ended.set()
         await load.close()
-        return load.outcomes, scene.notes
+        return [outcome for outcome in load.outcomes if outcome.phase], scene.notes
 
 
 async def _disturb(scene: Scene, load: Load, disturbance: Disturbance, turn: float) -> None:
-    """Make something go wrong for half a turn, and well for what is left of it."""
-    ends = asyncio.get_running_loop().time() + turn
+    """Make something go wrong for half a turn, and well for as long."""
+    begun = asyncio.get_running_loop().time()
     load.phase = disturbance.name
     await asyncio.sleep(SETTLE_SECONDS)  # what was sent before is answered before
     await disturbance.begin(scene)
-    await asyncio.sleep(max(0.0, ends - turn / 2 - asyncio.get_running_loop().time()))
+    await asyncio.sleep(max(0.0, begun + turn / 2 - asyncio.get_running_loop().time()))
     await disturbance.end(scene)
     load.phase = f"{disturbance.name}, {CALM}"
-    await asyncio.sleep(max(0.0, ends - asyncio.get_running_loop().time()))
+    await asyncio.sleep(turn / 2)
 
 
 def _found(outcomes: Sequence[Outcome], notes: list[str], deadline_ms: float) -> Found:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import json
 import random
 import time
@@ -69,11 +70,13 @@ class Load:
         self.phase = ""
         self.outcomes: list[Outcome] = []
 
-    async def run(self, per_second: float, seconds: float) -> None:
-        """Send for so many seconds; returns once everything is answered or given up."""
+    async def run(self, per_second: float, ended: asyncio.Event) -> None:
+        """Send until it has ended; returns once everything is answered or given up."""
         started = time.perf_counter()
         async with asyncio.TaskGroup() as group:
-            for number in range(int(per_second * seconds)):
+            for number in itertools.count():
+                if ended.is_set():
+                    return
                 due = started + number / per_second
                 await asyncio.sleep(max(0.0, due - time.perf_counter()))
                 group.create_task(self._one(self._requests[number % len(self._requests)], self.phase, started, due))

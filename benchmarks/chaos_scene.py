@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import random
 import subprocess
 import sys
@@ -33,7 +34,7 @@ from features.store import materialize
 from pipelines.processes import end_group, environment, last_lines
 
 READY_SECONDS = 120.0
-QUIET_PERCENT = 40.0
+QUIET_PERCENT = 60.0
 ADDED_LATENCY = 0.2
 GARBAGE = b"\xc1\xff garbage"
 SHOPPERS = 100
@@ -47,7 +48,7 @@ class Scene:
         port: of the service. service: its first process. server: Redis. proxy: between the two.
         settings: of the service. client: of Redis, past the proxy.
         shoppers: ids that are asked for. kept: what keys held before garbage took its place.
-        notes: what else there is to tell. background: tasks of disturbances, cancelled at the end.
+        notes: what else there is to tell. killed: pid of a worker, and monotonic seconds at which it was killed.
     """
 
     port: int
@@ -59,7 +60,7 @@ class Scene:
     shoppers: Sequence[str]
     kept: dict[bytes, bytes] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
-    background: set[asyncio.Task[None]] = field(default_factory=set)
+    killed: tuple[int, float] = (0, 0.0)
 
     def workers(self) -> list[psutil.Process]:
         """Return the service's worker processes."""
@@ -131,14 +132,21 @@ async def _kill_worker(scene: Scene) -> None:
     """`kill -9` one of the workers; BentoML starts another."""
     victim = random.Random(scene.port).choice(scene.workers())
     victim.kill()
-    scene.background.add(asyncio.create_task(_until_replaced(scene, victim.pid)))
+    scene.killed = victim.pid, time.monotonic()
 
 
-async def _until_replaced(scene: Scene, pid: int) -> None:
-    began = time.monotonic()
-    while len([worker for worker in scene.workers() if worker.pid != pid]) < scene.settings.serving.workers:
+async def _await_worker(scene: Scene) -> None:
+    """Return once BentoML has started another worker and that has loaded its model."""
+    pid, began = scene.killed
+    deadline = time.monotonic() + READY_SECONDS
+    while len([one for one in scene.workers() if one.pid != pid]) < scene.settings.serving.workers:
+        if time.monotonic() > deadline:
+            raise PartError("BentoML started no other worker in place of the one that was killed.")
         await asyncio.sleep(0.1)
-    scene.notes.append(f"BentoML started another worker {time.monotonic() - began:.1f} s after one was killed.")
+    started = time.monotonic() - began
+    await _until_idle(scene, deadline)
+    ready = time.monotonic() - began
+    scene.notes.append(f"A killed worker was started again after {started:.1f} s and at rest after {ready:.1f} s.")
 
 
 DISTURBANCES: tuple[Disturbance, ...] = (
@@ -147,7 +155,7 @@ DISTURBANCES: tuple[Disturbance, ...] = (
     Disturbance("Redis silent", _silent, _well),
     Disturbance("garbage from Redis", _lying, _well),
     Disturbance("garbage in keys", _spoil_keys, _restore_keys),
-    Disturbance("worker killed", _kill_worker),
+    Disturbance("worker killed", _kill_worker, _await_worker),
     # Hook: whatever else can go wrong while requests come is one more line here, such as swapping models and offering a
     # corrupt package: `begin` sets it off (as a task, if it is to go on during the phase), `end` awaits it.
 )
@@ -188,8 +196,6 @@ async def running(settings: Settings, folder: Path, products: Sequence[str]) -> 
             scene = Scene(port, service, server, proxy, own, client, shoppers)
             await _until_ready(scene, log)
             yield scene
-            for task in scene.background:
-                task.cancel()
 
 
 def package_of(settings: Settings) -> Path:
@@ -214,19 +220,26 @@ async def _fill_sessions(client: Any, settings: Settings, products: Sequence[str
 
 async def _until_ready(scene: Scene, log: Path) -> None:
     """Return once the service is ready and all of its workers have come to rest after starting."""
-    deadline, wanted = time.monotonic() + READY_SECONDS, scene.settings.serving.workers
+    deadline = time.monotonic() + READY_SECONDS
     async with httpx.AsyncClient() as http:
         while not await _ready(http, scene.port):
             if time.monotonic() > deadline or scene.service.poll() is not None:
                 raise PartError(f"The service did not start: {last_lines(log)}.")
             await asyncio.sleep(0.1)
+    await _until_idle(scene, deadline)
+
+
+async def _until_idle(scene: Scene, deadline: float) -> None:
+    """Return once all workers that are wanted are there, and none works as hard as one that loads a model."""
+    wanted = scene.settings.serving.workers
     while time.monotonic() < deadline:
         workers = scene.workers()
-        for worker in workers:
-            worker.cpu_percent()
-        await asyncio.sleep(0.3)
-        if len(workers) >= wanted and all(worker.cpu_percent() < QUIET_PERCENT for worker in workers):
-            return
+        with contextlib.suppress(psutil.Error):  # one of them ended meanwhile
+            for worker in workers:
+                worker.cpu_percent()
+            await asyncio.sleep(0.5)
+            if len(workers) >= wanted and all(worker.cpu_percent() < QUIET_PERCENT for worker in workers):
+                return
 
 
 async def _ready(http: httpx.AsyncClient, port: int) -> bool:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-ANSWER_SECONDS = 0.002
-"""Kept back from every deadline: the answer has still to be encoded and sent."""
+KEPT_BACK = 0.1
+"""Share of every deadline for the way of the answer: to encode and send it, and for the client to come round to it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +28,7 @@ class Budget:
                 shortest of all holds.
         """
         shortest = min([longest_ms, *(told for told in wanted_ms if told is not None)])
-        return cls(arrived + shortest / 1000 - ANSWER_SECONDS)
+        return cls(arrived + (1 - KEPT_BACK) * shortest / 1000)
 
     def left(self, now: float) -> float:
         """Return the seconds left at `now` (monotonic), 0 if none are."""

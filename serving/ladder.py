@@ -26,7 +26,7 @@ log = structlog.get_logger()
 Step = Literal["session_only", "request_only", "cheaper_model", "co_occurrence", "popular", "last_resort", "empty"]
 """How far down an answer comes from, the worse of state and ranking:
 
-- session_only: what is known of the shopper from earlier orders could not be read;
+- session_only: something of what is known of the shopper could not be read;
 - request_only: nor could the session: the request's own cart is all there is;
 - cheaper_model: a small model ranked instead of the one asked for;
 - co_occurrence: what is often bought with the cart; popular: what sells to shoppers of this segment;

@@ -7,7 +7,7 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 
-from serving.budget import ANSWER_SECONDS, Budget
+from serving.budget import KEPT_BACK, Budget
 from serving.costs import HALF_LIFE_SECONDS, Costs
 from serving.ladder import BEHIND_SECONDS, CHEAPER, LAST, LOWER, Ladder, step_of, why
 from training.recommender import ARMS
@@ -40,8 +40,8 @@ def arms(made: Ladder, ticks: Ticks, left: float) -> list[str]:
 
 
 def test_the_shortest_deadline_holds_and_counts_from_the_arrival() -> None:
-    assert Budget.of(10.0, 100.0, None, None).left(10.0) == pytest.approx(0.1 - ANSWER_SECONDS)
-    assert Budget.of(10.0, 100.0, 30.0, 50.0).left(10.01) == pytest.approx(0.02 - ANSWER_SECONDS)
+    assert Budget.of(10.0, 100.0, None, None).left(10.0) == pytest.approx(0.1 * (1 - KEPT_BACK))
+    assert Budget.of(10.0, 100.0, 30.0, 50.0).left(10.01) == pytest.approx(0.03 * (1 - KEPT_BACK) - 0.01)
     assert Budget.of(10.0, 100.0, 5_000.0, None) == Budget.of(10.0, 100.0)
     assert Budget.of(10.0, 100.0).left(11.0) == 0.0
     assert Budget(1.0).share(0.5, 0.2) == pytest.approx(0.4)
