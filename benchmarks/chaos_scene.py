@@ -35,6 +35,8 @@ from pipelines.processes import end_group, environment, last_lines
 
 READY_SECONDS = 120.0
 QUIET_PERCENT = 60.0
+YOUNG_SECONDS = 2.0
+"""Within which a worker may not yet have begun to work hard."""
 ADDED_LATENCY = 0.2
 GARBAGE = b"\xc1\xff garbage"
 SHOPPERS = 100
@@ -238,7 +240,8 @@ async def _until_idle(scene: Scene, deadline: float) -> None:
             for worker in workers:
                 worker.cpu_percent()
             await asyncio.sleep(0.5)
-            if len(workers) >= wanted and all(worker.cpu_percent() < QUIET_PERCENT for worker in workers):
+            old = all(time.time() - worker.create_time() > YOUNG_SECONDS for worker in workers)
+            if old and len(workers) >= wanted and all(worker.cpu_percent() < QUIET_PERCENT for worker in workers):
                 return
 
 
