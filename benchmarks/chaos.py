@@ -4,8 +4,8 @@
 
 Starts the service with two workers on the model package of the work folder, a Redis of its own, and a proxy between
 them that can make Redis late, silent or a liar. Each disturbance lasts half of its turn; in the other half everything
-is well again, and by its end nine answers of ten must be as good as ever. Sessions are simulated. Client, service and Redis
-share the machine.
+is well again, and by its end nine answers of ten must be as good as ever. Sessions are simulated.
+Client, service and Redis share the machine.
 
 A killed worker resets the connections it had, and nobody can answer on those: the client sends such a request a second
 time, as any client has to, and these are counted. Exits 1 if any answer was 5xx, was not there in time, never came, or

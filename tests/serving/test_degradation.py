@@ -15,6 +15,7 @@ import redis
 import redis.asyncio
 from litestar import Litestar
 from litestar.testing import TestClient
+from structlog.testing import capture_logs
 
 from configs import Settings
 from events.contract import Event, OrderFacts
@@ -210,7 +211,9 @@ def test_an_arm_that_breaks_is_replaced_by_the_next(
         raise RuntimeError("the ranker is broken")
 
     monkeypatch.setattr(ranker, "assemble", broken)
-    answer = ask(client)
+    with capture_logs() as logs:
+        answer = ask(client)
+    assert [line["arm"] for line in logs if line["event"] == "arm failed"] == ["model", "student_int8"]
     assert answer["arm"] == "frequently_bought_together"
     assert answer["fallback"] == {
         "arm": "frequently_bought_together",
@@ -226,7 +229,8 @@ def test_when_every_arm_breaks_the_answer_is_empty_and_says_so(
         raise RuntimeError("nothing works")
 
     monkeypatch.setattr(Recommender, "recommend", broken)
-    answer = client.post("/v1/recommendations", json=ASK)
+    with capture_logs():
+        answer = client.post("/v1/recommendations", json=ASK)
     assert answer.status_code == 200
     assert answer.json()["items"] == []
     assert answer.json()["fallback"]["step"] == "empty"
