@@ -3,7 +3,7 @@
 #   make run ONCE=1          the same, but stop after the result table
 #   make run PYTHON=/path/to/python3.11
 #   make test                everything the project checks about itself
-#   make drills              the fault drills of `make test` in their full form: 50,000 events a broker, some minutes
+#   make drills              the fault drills of `make test` in their full form: 50,000 events a broker, two minutes of chaos
 
 PYTHON ?= python3.11
 BIN := .venv/bin
@@ -28,7 +28,7 @@ test: $(STAMP)
 # DRILLS=full is the one difference to what `make test` runs; -rP shows what was killed how often.
 drills: $(STAMP)
 	@.ci/parts
-	@DRILLS=full $(BIN)/python -m pytest tests/drills -rP
+	@DRILLS=full $(BIN)/python -m pytest tests/drills tests/benchmarks/test_chaos.py -rP
 
 check: $(STAMP)
 	@$(BIN)/ruff check .
