@@ -19,13 +19,13 @@ class ServingSettings(Section):
     redis_timeout_ms: float = Field(gt=0, description="longest wait for session and shopper state")
     max_k: int = Field(ge=1, description="most items one request may ask for")
     max_cart: int = Field(ge=1, description="most distinct products of a cart")
-    operator_keys: tuple[Secret, ...] = Field(
-        description="bearer tokens of people who may read and erase profiles; none: those routes do not exist"
+    public_cache_seconds: int = Field(
+        ge=0, description="how long browsers and a CDN may keep products found and popular ones; 0: always ask again"
     )
-    page_write_key: Secret | None = Field(
-        description="write key that the demo checkout page is handed, for all who open it to see: one of "
-        "events.write_keys made for it alone; null: it gets none, and where keys are asked for its events are lost"
+    answer_cache_seconds: float = Field(
+        ge=0, description="how long a session's recommendation answers the same question; an event ends it. 0: never"
     )
+    answer_cache_entries: int = Field(ge=1, description="most answers that a worker keeps for that")
 
 
 class EventSettings(Section):
@@ -71,10 +71,6 @@ class EventSettings(Section):
     shopper_ttl_days: float = Field(gt=0, description="recent orders and links of an id without new ones are forgotten")
     max_body_kb: int = Field(ge=1, description="largest request body")
     max_event_kb: int = Field(ge=1, description="largest single event")
-    write_keys: tuple[Secret, ...] = Field(
-        description="secrets of which a tracking call must carry one, as the user name of HTTP basic authentication "
-        "or as `writeKey` in its body; empty: none is asked for. As a variable: TILLWISE_EVENTS__WRITE_KEYS='[\"key\"]'"
-    )
 
 
 class RecordSettings(Section):

@@ -12,6 +12,7 @@ import structlog
 from configs.settings import ServingSettings
 from features.activity import Action
 from features.shopper import ShopperState
+from serving.answers import RecentAnswers
 from serving.clock import Clock
 from serving.schema import Fallback, Item, RecommendationAnswer, RecommendationRequest
 from serving.state import Known, StateReader
@@ -36,6 +37,7 @@ class Engine:
     state: StateReader
     clock: Clock
     limits: ServingSettings
+    recent: RecentAnswers
 
     async def answer(self, request: RecommendationRequest) -> RecommendationAnswer:
         """Return the recommendations for a request; degraded, and saying so, rather than none.
@@ -46,16 +48,20 @@ class Engine:
         check(request, self.limits)
         now = self.clock() if request.at is None else request.at.timestamp()
         known = await self.state.read(request.session_id, request.shopper_id, now)
+        name, recent = self.recent.find(request, known, self.recommender.package.version)
+        if recent is not None:
+            return recent
         cart = cart_of(request, list(known.session.cart) if known.session else [])
         ranked, arm, failed = self._rank(cart, known, now, request)
         trouble = "; ".join(reason for reason in (known.missing, failed) if reason)
-        return RecommendationAnswer(
+        answer = RecommendationAnswer(
             request_id=uuid.uuid4().hex,
             model_version=self.recommender.package.version,
             arm=arm,
             items=[self._item(item) for item in ranked],
             fallback=Fallback(arm, trouble) if trouble else None,
         )
+        return self.recent.keep(name, answer)
 
     def warm(self) -> None:
         """Rank once with every arm, so that no request pays for first-time work."""

@@ -193,6 +193,14 @@ class Profile(msgspec.Struct):
     shopper: ShopperProfile | None
 
 
+class AccessStatus(msgspec.Struct):
+    """Requests that this worker did not let through, since it started."""
+
+    refused: Annotated[int, Meta(description="without a key that fits")]
+    limited: Annotated[int, Meta(description="beyond a limit of requests per second")]
+    unshared: Annotated[int, Meta(description="let through while Redis did not keep the limits of all workers")]
+
+
 class Status(msgspec.Struct):
     """What serves."""
 
@@ -202,6 +210,7 @@ class Status(msgspec.Struct):
     as_of: Annotated[str, Meta(description="the model knows nothing later")]
     now: Annotated[str, Meta(description="the service's clock")]
     redis: Annotated[bool, Meta(description="whether session and shopper state can be read")]
+    access: AccessStatus | None = None
 
 
 class Problem(msgspec.Struct):

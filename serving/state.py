@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -23,16 +24,21 @@ from features.shopper import ShopperState
 from serving.deadline import in_time
 
 log = structlog.get_logger()
+_encode = msgspec.msgpack.Encoder().encode
 
 
 @dataclass(frozen=True, slots=True)
 class Known:
-    """What could be read for a request; `missing` says what could not, and why. `activity` is the session's."""
+    """What could be read for a request; `missing` says what could not, and why. `activity` is the session's.
+
+    `digest` is of all that Redis holds of session and shopper; None if it was not asked, or not all could be read.
+    """
 
     session: SessionState | None
     shopper: ShopperState
     missing: str | None = None
     activity: Sequence[Action] = ()
+    digest: bytes | None = None
 
 
 class StateReader:
@@ -87,6 +93,7 @@ class StateReader:
                 self._queue(pipe, shopper_id)
 
         values = await ask(self._redis, queue)
+        seen = [values]
         session, activity = None, []
         if session_id is not None:
             record = decode_record(values[0])
@@ -98,8 +105,10 @@ class StateReader:
         else:
             told = session.shopper_id
             values = await ask(self._redis, lambda pipe: self._queue(pipe, told))
+            seen.append(values)
             shopper = await self._shopper(told, values[0], values[1], now)
-        return Known(session, shopper, activity=activity)
+        digest = hashlib.blake2b(_encode(seen), digest_size=16).digest()
+        return Known(session, shopper, activity=activity, digest=digest)
 
     def _queue(self, pipe: Any, shopper_id: str) -> None:
         read_person(pipe, shopper_id)

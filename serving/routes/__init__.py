@@ -5,7 +5,7 @@ Comes in: HTTP requests. Goes out: JSON. Called by `serving.app`, which hands ea
 
 from litestar.types import ControllerRouterHandler
 
-from serving.routes.catalogue import products
+from serving.routes.catalogue import popular, products
 from serving.routes.collect import batch, singles
 from serving.routes.pages import checkout_page, static_files
 from serving.routes.profiles import erase_profile, read_profile
@@ -18,6 +18,7 @@ ROUTES: list[ControllerRouterHandler] = [
     recommendations,
     *COLLECT_ROUTES,
     products,
+    popular,
     read_profile,
     erase_profile,
     status,

@@ -10,17 +10,18 @@ from litestar import MediaType, get
 from litestar.di import NamedDependency
 from litestar.static_files import create_static_files_router
 
-from configs.settings import ServingSettings
+from configs.access import AccessSettings
 
 STATIC = Path(__file__).resolve().parents[2] / "storefront" / "static"
-NO_KEY = '<meta name="write-key" content="">'
-"""Where the page looks for the write key of its events."""
+NO_KEY = '<meta name="access-key" content="">'
+"""Where the page looks for the key that it sends."""
 
 
 @get("/", include_in_schema=False, media_type=MediaType.HTML, sync_to_thread=False)
-def checkout_page(limits: NamedDependency[ServingSettings]) -> str:
-    """Return the page, with the write key in it that the settings allow it to have."""
-    key = "" if limits.page_write_key is None else limits.page_write_key.get_secret_value()
+def checkout_page(access: NamedDependency[AccessSettings]) -> str:
+    """Return the page, with the key in it that the settings allow it to have."""
+    page_key = access.named(access.page_key)
+    key = "" if page_key is None else page_key.key.get_secret_value()
     return _page().replace(NO_KEY, NO_KEY.replace('""', f'"{escape(key)}"'))
 
 
