@@ -19,6 +19,7 @@ from serving.answers import RecentAnswers
 from serving.caching import PublicCache
 from serving.catalogue import ProductSearch
 from serving.clock import Clock, service_clock
+from serving.description import tell_limits
 from serving.errors import HANDLERS
 from serving.path import Engine
 from serving.profiles import Profiles
@@ -61,7 +62,9 @@ def make_app(settings: Settings, package: ModelPackage) -> Litestar:
         "profiles": profiles,
         "access": settings.access,
     }
-    return _application(settings, gate, ROUTES, dependencies, [state.close, profiles.close, broker.close])
+    app = _application(settings, gate, ROUTES, dependencies, [state.close, profiles.close, broker.close])
+    tell_limits(app.openapi_schema, serving)
+    return app
 
 
 def _application(

@@ -6,6 +6,7 @@ import math
 import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 
 import structlog
 
@@ -19,6 +20,9 @@ from serving.state import Known, StateReader
 from training.recommender import ARMS, FALLBACKS, Recommendation, Recommender
 
 log = structlog.get_logger()
+
+EARLIEST, LATEST = datetime(1970, 1, 1, tzinfo=UTC), datetime(2100, 1, 1, tzinfo=UTC)
+"""Moments that are ranked for: beyond them calendars end."""
 
 
 class RequestError(Exception):
@@ -114,6 +118,8 @@ def check(request: RecommendationRequest, limits: ServingSettings) -> None:
         raise RequestError("cart", f"has {len(request.cart)} lines, at most {limits.max_cart} are taken")
     if request.at is not None and request.at.tzinfo is None:
         raise RequestError("at", "has no time zone: end it with Z or an offset such as +02:00")
+    if request.at is not None and not EARLIEST <= request.at < LATEST:
+        raise RequestError("at", f"is {request.at.isoformat()}, expected a moment of {EARLIEST.year} to {LATEST.year}")
 
 
 def cart_of(request: RecommendationRequest, session_cart: list[str]) -> list[str]:

@@ -5,11 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-import msgspec
 from litestar import Request, post
 from litestar.di import NamedDependency
 from litestar.handlers import HTTPRouteHandler
-from litestar.openapi.spec import OpenAPIMediaType, OpenAPIType, Operation, RequestBody, Schema
+from litestar.openapi.spec import OpenAPIMediaType, Operation, RequestBody
 from litestar.status_codes import HTTP_200_OK
 
 from configs.settings import EventSettings
@@ -17,10 +16,10 @@ from events import InvalidEventError
 from events.bodies import plain
 from events.brokers import Broker
 from events.collector import CallType, Collected, Endpoint, collect
-from events.segment import Batch, Call
 from serving.access import IN_BODY, Gate
 from serving.access.credentials import collecting_key
 from serving.clock import Clock
+from serving.description import ToldSchema, batch_schema, call_schema
 from serving.responses import wrong
 from serving.schema import Accepted, BatchAccepted, RejectedCall
 
@@ -61,14 +60,11 @@ class _CollectOperation(Operation):
     """Describes the body of routes that decode it themselves, to name the field of every error."""
 
     def __post_init__(self) -> None:
-        """Put the fields we read into the description."""
-        fields = msgspec.structs.fields(Batch if "batch" in (self.operation_id or "").lower() else Call)
-        schema = Schema(
-            type=OpenAPIType.OBJECT,
-            description="As Segment's HTTP tracking API takes it, gzipped or not; other fields are ignored",
-            properties={field.encode_name: Schema() for field in fields},
-            required=[field.encode_name for field in fields if field.required],
-        )
+        """Put what we read into the description."""
+        kind = str(self.operation_id).lower()
+        told = batch_schema() if kind == "batch" else call_schema(kind)
+        told["description"] = "As Segment's HTTP tracking API takes it, gzipped or not; other fields are ignored"
+        schema = ToldSchema(told=told)
         self.request_body = RequestBody(content={"application/json": OpenAPIMediaType(schema=schema)}, required=True)
 
 
