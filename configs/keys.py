@@ -18,11 +18,11 @@ class KnownKeys:
     def __len__(self) -> int:
         return len(self._digests)
 
-    def hold(self, told: str) -> bool:
-        """Return whether `told` is one of them; all are compared, and digests are of one length."""
+    def find(self, told: str) -> int | None:
+        """Return the place of the key that `told` is, None if it is none; all are compared, digests of one length."""
         digest = _digest(told)
         matches = [hmac.compare_digest(digest, known) for known in self._digests]
-        return any(matches)
+        return matches.index(True) if any(matches) else None
 
 
 def _digest(key: str) -> bytes:

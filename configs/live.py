@@ -53,14 +53,13 @@ class ServingSettings(Section):
         description="file of business rules (YAML), looked at every second; null: configs/rules/default.yaml; a "
         "relative path starts at the current folder"
     )
-    operator_keys: tuple[Secret, ...] = Field(
-        description="bearer tokens of people who may read and erase profiles and see what scores are made of; none: "
-        "that does not exist"
+    public_cache_seconds: int = Field(
+        ge=0, description="how long browsers and a CDN may keep products found and popular ones; 0: always ask again"
     )
-    page_write_key: Secret | None = Field(
-        description="write key that the demo checkout page is handed, for all who open it to see: one of "
-        "events.write_keys made for it alone; null: it gets none, and where keys are asked for its events are lost"
+    answer_cache_seconds: float = Field(
+        ge=0, description="how long a session's recommendation answers the same question; an event ends it. 0: never"
     )
+    answer_cache_entries: int = Field(ge=1, description="most answers that a worker keeps for that")
     experiments: Path | None = Field(
         description="file of the running experiment, see serving/experiments/file.py; null: none runs"
     )
@@ -116,10 +115,6 @@ class EventSettings(Section):
     max_body_kb: int = Field(ge=1, description="largest request body")
     max_event_kb: int = Field(ge=1, description="largest single event")
     max_in_flight: int = Field(ge=1, description="tracking calls a worker takes at a time; more are answered 429")
-    write_keys: tuple[Secret, ...] = Field(
-        description="secrets of which a tracking call must carry one, as the user name of HTTP basic authentication "
-        "or as `writeKey` in its body; empty: none is asked for. As a variable: TILLWISE_EVENTS__WRITE_KEYS='[\"key\"]'"
-    )
 
 
 class RecordSettings(Section):

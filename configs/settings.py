@@ -14,8 +14,16 @@ from typing import Any, Literal
 
 import yaml
 from pydantic import BaseModel, Field, ValidationError
-from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, YamlConfigSettingsSource
+from pydantic_core import ErrorDetails
+from pydantic_settings import (
+    BaseSettings,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+    SettingsError,
+    YamlConfigSettingsSource,
+)
 
+from configs.access import AccessSettings
 from configs.errors import ConfigError
 from configs.home import WorkFolder
 from configs.learning import (
@@ -47,6 +55,7 @@ from configs.section import Section
 __all__ = [
     "DEFAULTS",
     "PREFIX",
+    "AccessSettings",
     "CandidateSettings",
     "EncoderSettings",
     "EvaluationSettings",
@@ -76,6 +85,8 @@ __all__ = [
 
 DEFAULTS = Path(__file__).with_name("default.yaml")
 PREFIX = "TILLWISE_"
+_SECRETS = {"keys", "url", "broker_url", "database_url"}
+"""Settings whose values are, hold or may be meant to hold secrets: no error shows them."""
 
 
 class LogSettings(Section):
@@ -116,6 +127,7 @@ class Settings(BaseSettings):
     evaluation: EvaluationSettings
     registry: RegistrySettings
     serving: ServingSettings
+    access: AccessSettings
     events: EventSettings
     record: RecordSettings
     replay: ReplaySettings
@@ -168,15 +180,24 @@ def load_settings(**overrides: Any) -> Settings:
     try:
         return Settings(**overrides)
     except ValidationError as error:
-        problems = "; ".join(
-            f"{'.'.join(map(str, item['loc'])) or 'settings'}: {item['msg']} (found {item.get('input')!r})"
-            for item in error.errors()
-        )
+        problems = "; ".join(_problem(item) for item in error.errors())
         raise ConfigError(
             f"The settings do not fit: {problems}. Correct configs/default.yaml or the {PREFIX}* variable."
         ) from None
+    except SettingsError as error:  # its text names the section, its cause would show the value
+        raise ConfigError(
+            f"The settings do not fit: {error}. Lists and sections are given to a {PREFIX}* variable as JSON."
+        ) from None
     except yaml.YAMLError as error:
         raise ConfigError(f"{DEFAULTS} is not valid YAML: {error}.") from None
+
+
+def _problem(item: ErrorDetails) -> str:
+    # What was found is shown only when it is a plain value that is no secret.
+    place, found = item["loc"], item["input"]
+    plain = found is None or isinstance(found, bool | int | float | str)
+    shown = f" (found {found!r})" if plain and not _SECRETS & set(place) else ""
+    return f"{'.'.join(map(str, place)) or 'settings'}: {item['msg'].removeprefix('Value error, ')}{shown}"
 
 
 def _refuse_unknown_variables(environment: Mapping[str, str]) -> None:

@@ -10,14 +10,19 @@ from litestar import Litestar
 from litestar.di import Provide
 from litestar.handlers import HTTPRouteHandler
 from litestar.openapi import OpenAPIConfig
-from litestar.openapi.plugins import SwaggerRenderPlugin
+from litestar.openapi.spec import Components, Reference, SecurityScheme
 from litestar.types import ControllerRouterHandler
 
 from configs import Settings
 from events.brokers import connect
+from serving.access import Gate, HeaderWriter, Keeper, Limits, TimeLimit, cors_of
+from serving.access.headers import ApiPage
 from serving.admission import Admission, Doorkeeper, LoopLag
+from serving.answers import RecentAnswers
 from serving.bare import BareEngine, load_last_resort, needs_model
+from serving.caching import PublicCache
 from serving.clock import Clock, service_clock
+from serving.description import tell_limits
 from serving.errors import HANDLERS
 from serving.experiments import ExposureLog, Shadows, running_experiments
 from serving.ladder import Ladder
@@ -33,13 +38,17 @@ from training.parallel import single_thread
 
 VERSION = "1"
 RECOMMENDATIONS = "/v1/recommendations"
+_CARRIED: dict[str, SecurityScheme | Reference] = {
+    "key": SecurityScheme(type="http", scheme="bearer", description="a key of the setting access.keys"),
+    "user": SecurityScheme(type="http", scheme="basic", description="the same as the user name, as Segment's clients"),
+}
 
 
 def make_collector_app(settings: Settings, clock: Clock) -> Litestar:
     """Return an application that only collects events and needs no model."""
-    broker = connect(settings)
-    collector = Collector(broker, clock, settings.events)
-    return _application(settings, COLLECT_ROUTES, {"collector": collector}, [broker.close], _collect_doors(settings))
+    broker, gate, doors = connect(settings), _gate(settings), _collect_doors(settings)
+    collector = Collector(broker, clock, settings.events, gate)
+    return _application(settings, gate, COLLECT_ROUTES, {"collector": collector}, [broker.close], doors)
 
 
 def make_app(settings: Settings, package: ModelPackage) -> Litestar:
@@ -49,7 +58,7 @@ def make_app(settings: Settings, package: ModelPackage) -> Litestar:
 
 def make_serving_app(settings: Settings, models: Models) -> Litestar:
     """Return the application around models, which may be swapped; nothing is connected before the first request."""
-    clock = models.clock
+    clock, gate, serving = models.clock, _gate(settings), settings.serving
     state, broker, experiments = StateReader(settings), connect(settings), running_experiments(settings)
     exposures = None
     if settings.serving.exposures.enabled:
@@ -59,13 +68,16 @@ def make_serving_app(settings: Settings, models: Models) -> Litestar:
     models.prepare(rules.over)
     door = Admission(settings.serving.max_in_flight, settings.serving.shed_delay_ms / 1000)
     ladder = Ladder(lambda: door.inside)
-    engine = Engine(models, rules, state, clock, settings.serving, ladder, experiments, exposures)
+    recent = RecentAnswers(serving.answer_cache_seconds, serving.answer_cache_entries)
+    engine = Engine(models, rules, state, clock, serving, recent, ladder, experiments, exposures)
     profiles = Profiles(settings, models, clock, broker)
     single_thread()
     engine.warm()
     dependencies = {
         "engine": engine,
-        "collector": Collector(broker, clock, settings.events),
+        "collector": Collector(broker, clock, settings.events, gate),
+        "public": PublicCache(serving.public_cache_seconds, by_origin=bool(settings.access.origins)),
+        "access": settings.access,
         "models": models,
         "profiles": profiles,
         "limits": settings.serving,
@@ -73,22 +85,28 @@ def make_serving_app(settings: Settings, models: Models) -> Litestar:
     }
     doors = {RECOMMENDATIONS: door} | _collect_doors(settings)
     closing = [*([] if exposures is None else [exposures.close]), state.close, profiles.close, broker.close]
-    return _application(settings, ROUTES, dependencies, closing, doors, [rules.followed])
+    app = _application(settings, gate, ROUTES, dependencies, closing, doors, [rules.followed])
+    tell_limits(app.openapi_schema, serving)
+    return app
 
 
 def make_bare_app(settings: Settings) -> Litestar:
     """Return the application for as long as no model can be loaded."""
     kept = load_last_resort(settings.work.run)
     clock, broker = service_clock(kept.clock, kept.as_of), connect(settings)
+    gate = _gate(settings)
     door = Admission(settings.serving.max_in_flight, settings.serving.shed_delay_ms / 1000)
     dependencies = {
         "engine": BareEngine(kept, clock, settings.serving),
-        "collector": Collector(broker, clock, settings.events),
+        "collector": Collector(broker, clock, settings.events, gate),
+        "access": settings.access,
         "limits": settings.serving,
         "door": door,
     }
     doors = {RECOMMENDATIONS: door} | _collect_doors(settings)
-    return _application(settings, [*BARE_ROUTES, needs_model], dependencies, [broker.close], doors)
+    app = _application(settings, gate, [*BARE_ROUTES, needs_model], dependencies, [broker.close], doors)
+    tell_limits(app.openapi_schema, settings.serving)
+    return app
 
 
 def _collect_doors(settings: Settings) -> dict[str, Admission]:
@@ -99,6 +117,7 @@ def _collect_doors(settings: Settings) -> dict[str, Admission]:
 
 def _application(
     settings: Settings,
+    gate: Gate,
     routes: Sequence[ControllerRouterHandler],
     dependencies: Mapping[str, Any],
     on_shutdown: Sequence[Callable[[], Awaitable[None]]],
@@ -112,17 +131,27 @@ def _application(
 
     return Litestar(
         route_handlers=routes,
-        dependencies={name: _always(value) for name, value in dependencies.items()},
+        dependencies={name: _always(value) for name, value in {"gate": gate, **dependencies}.items()},
         exception_handlers=HANDLERS,
-        on_shutdown=[*on_shutdown, stop],
-        middleware=[Doorkeeper(doors, lag)],
+        on_shutdown=[*on_shutdown, gate.close, stop],
+        middleware=[Doorkeeper(doors, lag), TimeLimit(settings.access.handler_seconds), Keeper(gate)],
+        before_send=[HeaderWriter(settings.access)],
+        cors_config=cors_of(settings.access.origins),
         lifespan=lifespan,
         request_max_body_size=settings.events.max_body_kb * 1024,
         openapi_config=OpenAPIConfig(
-            title="Tillwise", version=VERSION, path="/schema", render_plugins=[SwaggerRenderPlugin()]
+            title="Tillwise",
+            version=VERSION,
+            path="/schema",
+            render_plugins=[ApiPage()],
+            components=Components(security_schemes=_CARRIED),
         ),
         logging_config=None,
     )
+
+
+def _gate(settings: Settings) -> Gate:
+    return Gate(settings.access, Limits(settings.redis_url))
 
 
 def _always(value: Any) -> Provide:

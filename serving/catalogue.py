@@ -44,6 +44,11 @@ class ProductSearch:
                     break
         return found
 
+    def popular(self, limit: int) -> list[Product]:
+        """Return the products in stock that sell most, at most `limit`."""
+        best, in_stock = self._matrix.by_popularity, self._matrix.catalogue.in_stock
+        return [self._product(row) for row in best[in_stock[best]][:limit].tolist()]
+
     def _line(self, position: int) -> int:
         return int(np.searchsorted(self._starts, position, side="right")) - 1
 

@@ -10,6 +10,8 @@ from litestar.exceptions import HTTPException
 from litestar.status_codes import (
     HTTP_400_BAD_REQUEST,
     HTTP_401_UNAUTHORIZED,
+    HTTP_403_FORBIDDEN,
+    HTTP_408_REQUEST_TIMEOUT,
     HTTP_413_REQUEST_ENTITY_TOO_LARGE,
     HTTP_415_UNSUPPORTED_MEDIA_TYPE,
     HTTP_500_INTERNAL_SERVER_ERROR,
@@ -20,13 +22,20 @@ from litestar.types import ExceptionHandlersMap
 from configs.errors import PartError
 from events import InvalidEventError
 from events.bodies import BodyTooLargeError, UnknownEncodingError
-from events.write_keys import UnauthorizedError
 from serving.path import RequestError
 from serving.schema import ErrorAnswer, Problem
 
 log = structlog.get_logger()
 AnyRequest = Request[Any, Any, Any]
 ErrorResponse = Response[ErrorAnswer]
+_FIELDS = {
+    HTTP_400_BAD_REQUEST: "body",
+    HTTP_401_UNAUTHORIZED: "authorization",
+    HTTP_403_FORBIDDEN: "authorization",
+    HTTP_408_REQUEST_TIMEOUT: "body",
+    HTTP_503_SERVICE_UNAVAILABLE: "service",
+}
+"""What an answer's status is about, where no exception says so."""
 
 
 def _answer(status: int, field: str, reason: str) -> ErrorResponse:
@@ -41,12 +50,6 @@ def _invalid(_: AnyRequest, error: Exception) -> ErrorResponse:
 
 def _unavailable(_: AnyRequest, error: Exception) -> ErrorResponse:
     return _answer(HTTP_503_SERVICE_UNAVAILABLE, "service", str(error))
-
-
-def _unauthorized(_: AnyRequest, error: Exception) -> ErrorResponse:
-    answer = _answer(HTTP_401_UNAUTHORIZED, "authorization", str(error))
-    answer.headers["WWW-Authenticate"] = 'Basic realm="write key"'
-    return answer
 
 
 def _too_large(_: AnyRequest, error: Exception) -> ErrorResponse:
@@ -66,7 +69,9 @@ def _http(_: AnyRequest, error: Exception) -> ErrorResponse:
         # Litestar calls the whole body by the name of the handler's parameter.
         field = "body" if field == "data" else field
         return _answer(error.status_code, field, str(first.get("message", error.detail)))
-    return _answer(error.status_code, "body" if error.status_code == HTTP_400_BAD_REQUEST else "request", error.detail)
+    answer = _answer(error.status_code, _FIELDS.get(error.status_code, "request"), error.detail)
+    answer.headers.update(error.headers or {})
+    return answer
 
 
 def _too_deep(_: AnyRequest, __: Exception) -> ErrorResponse:
@@ -81,7 +86,6 @@ def _unexpected(request: AnyRequest, error: Exception) -> ErrorResponse:
 HANDLERS: ExceptionHandlersMap = {
     InvalidEventError: _invalid,
     RequestError: _invalid,
-    UnauthorizedError: _unauthorized,
     BodyTooLargeError: _too_large,
     UnknownEncodingError: _encoded,
     PartError: _unavailable,

@@ -9,6 +9,7 @@ import math
 import time
 import uuid
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from typing import Protocol, runtime_checkable
 
 from configs.moments import moment
@@ -17,6 +18,7 @@ from features.activity import Action
 from features.context import ProductMatrix
 from features.shopper import ShopperState
 from serving.admission import Admission
+from serving.answers import RecentAnswers
 from serving.budget import Budget
 from serving.clock import Clock
 from serving.experiments import Asked, Experiments, ExposureLog, shopper_of, unit_of
@@ -32,6 +34,9 @@ from training.aliases import CHAMPION
 from training.recommender import ARMS, Recommendation
 
 WARM_ROUNDS = 3
+
+EARLIEST, LATEST = datetime(1970, 1, 1, tzinfo=UTC), datetime(2100, 1, 1, tzinfo=UTC)
+"""Moments that are ranked for: beyond them calendars end."""
 
 
 class RequestError(Exception):
@@ -64,6 +69,7 @@ class Engine:
     state: StateReader
     clock: Clock
     limits: ServingSettings
+    recent: RecentAnswers
     ladder: Ladder = field(default_factory=Ladder)
     experiments: Experiments = field(default_factory=Experiments)
     exposures: ExposureLog | None = None
@@ -78,6 +84,9 @@ class Engine:
         check(request, self.limits)
         asked = await self._asked(request, budget)
         rules = self.rules.over(asked.served.matrix)
+        name, recent = self.recent.find(request, asked.known, asked.served.version, rules.version, asked.arm_name)
+        if recent is not None:
+            return recent
         shown = show(asked, rules, self.ladder, budget)
         ranked, known = shown.ranked, asked.known
         trouble = "; ".join(reason for reason in (known.missing, asked.missing, ranked.failed) if reason) or None
@@ -91,13 +100,13 @@ class Engine:
             items=[item_of(asked.served.matrix, item) for item in shown.items],
             fallback=Fallback(ranked.arm, trouble, step or "other_model") if trouble else None,
             experiment=asked.assigned.experiment,
-            experiment_arm=None if asked.assigned.arm is None else asked.assigned.arm.name,
+            experiment_arm=asked.arm_name,
         )
         if self.exposures is not None:
             self.exposures.add(asked, ranked, trouble, (time.perf_counter() - started) * 1e3, rules.version)
         if request.explain:
             await _explain(answer, asked, shown)
-        return answer
+        return self.recent.keep(name, answer)
 
     async def status(self, door: Admission) -> Status:
         """Return what serves, and how it is."""
@@ -176,6 +185,8 @@ def check(request: RecommendationRequest, limits: ServingSettings) -> None:
         raise RequestError("cart", f"has {len(request.cart)} lines, at most {limits.max_cart} are taken")
     if request.at is not None and request.at.tzinfo is None:
         raise RequestError("at", "has no time zone: end it with Z or an offset such as +02:00")
+    if request.at is not None and not EARLIEST <= request.at < LATEST:
+        raise RequestError("at", f"is {request.at.isoformat()}, expected a moment of {EARLIEST.year} to {LATEST.year}")
 
 
 def unit_for(request: RecommendationRequest, known: Known) -> str | None:

@@ -262,6 +262,14 @@ class RulesStatus(msgspec.Struct):
     refused: Annotated[RefusedRules | None, Meta(description="the newest change of the file, if it was refused")]
 
 
+class AccessStatus(msgspec.Struct):
+    """Requests that this worker did not let through, since it started."""
+
+    refused: Annotated[int, Meta(description="without a key that fits")]
+    limited: Annotated[int, Meta(description="beyond a limit of requests per second")]
+    unshared: Annotated[int, Meta(description="let through while Redis did not keep the limits of all workers")]
+
+
 class Status(msgspec.Struct):
     """What serves."""
 
@@ -278,6 +286,7 @@ class Status(msgspec.Struct):
     breaker: Annotated[str, Meta(description="of reading that state: closed, open (it is not tried), half-open")]
     in_flight: Annotated[int, Meta(description="recommendations that this worker works on")]
     shed: Annotated[int, Meta(description="recommendations that this worker has answered 429 since it started")]
+    access: AccessStatus | None = None
 
 
 class Problem(msgspec.Struct):

@@ -5,12 +5,14 @@ What can be read counts, piece by piece: garbage under a shopper's key does not 
 
 from __future__ import annotations
 
+import hashlib
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, TypeVar
 
+import msgspec
 import redis.asyncio as redis
 import structlog
 from redis.asyncio.retry import Retry
@@ -32,6 +34,7 @@ from serving.ladder import Step
 
 log = structlog.get_logger()
 T = TypeVar("T")
+_encode = msgspec.msgpack.Encoder().encode
 
 SHARE = 0.5
 """Most of the time left that reading state may take: the rest is for ranking."""
@@ -47,6 +50,7 @@ class Known:
     Attributes:
         missing: what could not be read, and why; None if everything could. step: the rung that this leaves.
         person: has the shopper's id. visit: the name in experiments that is remembered with the session.
+        digest: of what Redis holds of session and shopper; None if it was not asked, or not all could be read.
     """
 
     session: SessionState | None
@@ -56,6 +60,7 @@ class Known:
     step: Step | None = None
     person: Person | None = None
     visit: str | None = None
+    digest: bytes | None = None
 
 
 @dataclass(slots=True)
@@ -71,6 +76,7 @@ class _Reading:
     person: Person | None = None
     visit: str | None = None
     unread: dict[str, str] = field(default_factory=dict)
+    seen: list[Any] = field(default_factory=list)
 
     def take(self, what: str, reply: Any, decode: Callable[[Any], T]) -> T | None:
         """Return a decoded reply; None if it cannot be read, which is noted."""
@@ -96,7 +102,10 @@ class _Reading:
         if self.session_id is not None and self.unread.keys() & {"session", "state"}:
             step = "request_only"
         missing = "; ".join(f"{what} {reason}" for what, reason in self.unread.items())
-        return Known(self.session, self.shopper, missing or None, self.activity, step, self.person, self.visit)
+        digest = None
+        if self.seen and not self.unread:
+            digest = hashlib.blake2b(_encode(self.seen), digest_size=16).digest()
+        return Known(self.session, self.shopper, missing or None, self.activity, step, self.person, self.visit, digest)
 
 
 class StateReader:
@@ -199,12 +208,14 @@ class StateReader:
         if reading.session_id is not None:
             found = reading.take("session", values[0], partial(_session, reading.session_id))
             reading.session, reading.activity = (None, ()) if found is None else found
+            reading.seen.append(_raw(values[0]))
             if self._experiments:
                 reading.visit = reading.take("visit", values[1], decode_unit)
         if told is None and reading.session is not None and reading.session.shopper_id is not None:
             told = reading.session.shopper_id
             values = await ask(self._redis, partial(self._queue, shopper_id=told), raising=False)
         if told is not None:
+            reading.seen += [_raw(values[-2]), _raw(values[-1])]
             await self._shopper(reading, told, values[-2], values[-1], now)
 
     def _queue(self, pipe: Any, shopper_id: str) -> None:
@@ -244,3 +255,8 @@ def _session(session_id: str, reply: bytes | None) -> tuple[SessionState, Sequen
     """Return a session and its activity of what Redis holds of it."""
     record = decode_record(reply)
     return state_of(record, session_id), recent_of(record)
+
+
+def _raw(reply: Any) -> Any:
+    """Return what Redis answered, for a digest; an error is none of its data."""
+    return None if isinstance(reply, Exception) else reply

@@ -18,6 +18,7 @@ FIRST_LOOK_SECONDS = 0.002
 LONGEST_PAUSE_SECONDS = 0.05
 VISIBLE_WITHIN_SECONDS = 15.0
 OK = 200
+RECOMMENDATIONS = "/v1/recommendations"
 
 
 class Player:
@@ -46,7 +47,7 @@ class Player:
 
     async def _ask(self, plan: PlannedSession, played: PlayedSession, arm: str) -> None:
         started = time.perf_counter()
-        answer = await self._post(played, "/v1/recommendations", plan.question(arm, self._k))
+        answer = await self._post(played, RECOMMENDATIONS, plan.question(arm, self._k))
         if answer is None:
             return
         played.latencies_ms.append((time.perf_counter() - started) * 1_000)

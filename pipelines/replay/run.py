@@ -5,15 +5,17 @@ from __future__ import annotations
 import asyncio
 import secrets
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any
 
 import httpx
 from redis.asyncio import Redis
 
 from configs import Settings
+from configs.access import AccessSettings
 from configs.errors import DataError, PartError
 from pipelines.replay.plan import PlannedSession, plan_sessions
-from pipelines.replay.player import Player
+from pipelines.replay.player import RECOMMENDATIONS, Player
 from pipelines.replay.score import PlayedSession, score
 from training.protocol import held_out_cases
 from training.recommender import FALLBACKS
@@ -55,7 +57,10 @@ async def _play_all(settings: Settings, plans: Sequence[PlannedSession], on_play
     async with (
         redis,
         httpx.AsyncClient(
-            base_url=settings.service_url, limits=limits, timeout=REQUEST_TIMEOUT_SECONDS, auth=_write_key(settings)
+            base_url=settings.service_url,
+            limits=limits,
+            timeout=REQUEST_TIMEOUT_SECONDS,
+            auth=partial(_with_key, settings.access),
         ) as http,
     ):
         await _require_service(http, settings)
@@ -75,9 +80,12 @@ async def _play_all(settings: Settings, plans: Sequence[PlannedSession], on_play
     return played
 
 
-def _write_key(settings: Settings) -> httpx.BasicAuth | None:
-    keys = settings.events.write_keys
-    return httpx.BasicAuth(keys[0].get_secret_value(), "") if keys else None
+def _with_key(access: AccessSettings, request: httpx.Request) -> httpx.Request:
+    """Return a request with a key that may do what it asks for, if there is one."""
+    key = access.key_for("recommend" if request.url.path == RECOMMENDATIONS else "collect")
+    if key is not None:
+        request.headers["Authorization"] = f"Bearer {key.get_secret_value()}"
+    return request
 
 
 async def _require_service(http: httpx.AsyncClient, settings: Settings) -> None:

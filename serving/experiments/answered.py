@@ -45,6 +45,11 @@ class Asked:
     missing: str | None = None
 
     @property
+    def arm_name(self) -> str | None:
+        """The arm of the experiment that the request is dealt."""
+        return None if self.assigned.arm is None else self.assigned.arm.name
+
+    @property
     def model(self) -> Recommender:
         """The recommender that answers."""
         return self.served.recommender

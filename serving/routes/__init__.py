@@ -5,7 +5,7 @@ Comes in: HTTP requests. Goes out: JSON. Called by `serving.app`, which hands ea
 
 from litestar.types import ControllerRouterHandler
 
-from serving.routes.catalogue import products
+from serving.routes.catalogue import popular, products
 from serving.routes.collect import batch, singles
 from serving.routes.pages import checkout_page, static_files
 from serving.routes.profiles import erase_profile, read_profile
@@ -17,6 +17,6 @@ COLLECT_ROUTES: list[ControllerRouterHandler] = [*singles, batch]
 BARE_ROUTES: list[ControllerRouterHandler] = [recommendations, *COLLECT_ROUTES, status, checkout_page, static_files]
 """Those that need no model."""
 
-ROUTES: list[ControllerRouterHandler] = [*BARE_ROUTES, products, read_profile, erase_profile]
+ROUTES: list[ControllerRouterHandler] = [*BARE_ROUTES, products, popular, read_profile, erase_profile]
 
 __all__ = ["BARE_ROUTES", "COLLECT_ROUTES", "ROUTES"]

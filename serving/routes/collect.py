@@ -5,12 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-import msgspec
 from litestar import Request, post
 from litestar.di import NamedDependency
 from litestar.handlers import HTTPRouteHandler
-from litestar.openapi.datastructures import ResponseSpec
-from litestar.openapi.spec import OpenAPIMediaType, OpenAPIType, Operation, RequestBody, Schema
+from litestar.openapi.spec import OpenAPIMediaType, Operation, RequestBody
 from litestar.status_codes import HTTP_200_OK
 
 from configs.settings import EventSettings
@@ -18,10 +16,12 @@ from events import InvalidEventError
 from events.bodies import plain
 from events.brokers import Broker
 from events.collector import CallType, Collected, Endpoint, collect
-from events.segment import Batch, Call
-from events.write_keys import WriteKeys
+from serving.access import IN_BODY, Gate
+from serving.access.credentials import collecting_key
 from serving.clock import Clock
-from serving.schema import Accepted, BatchAccepted, ErrorAnswer, RejectedCall
+from serving.description import ToldSchema, batch_schema, call_schema
+from serving.responses import wrong
+from serving.schema import Accepted, BatchAccepted, RejectedCall
 
 AnyRequest = Request[Any, Any, Any]
 
@@ -29,21 +29,20 @@ AnyRequest = Request[Any, Any, Any]
 class Collector:
     """Takes the body of a tracking call to the broker."""
 
-    def __init__(self, broker: Broker, clock: Clock, limits: EventSettings) -> None:
-        """Publish to `broker`; `limits` tells sizes and write keys."""
-        self._broker, self._clock, self._limits = broker, clock, limits
-        self._keys = WriteKeys(limits.write_keys)
+    def __init__(self, broker: Broker, clock: Clock, limits: EventSettings, gate: Gate) -> None:
+        """Publish to `broker` what `gate` lets through; `limits` tells sizes."""
+        self._broker, self._clock, self._limits, self._gate = broker, clock, limits, gate
 
     async def accept(self, request: AnyRequest, endpoint: Endpoint) -> Collected:
         """Return once a body's events are durable and its invalid calls lie with the dead letters.
 
         Raises:
             InvalidEventError: no call of the body is valid. PartError: the broker does not accept them.
-            UnauthorizedError, BodyTooLargeError, UnknownEncodingError: nothing of it is taken.
+            HTTPException: see `Gate.require`. BodyTooLargeError, UnknownEncodingError: nothing of it is taken.
         """
         wire = await request.body()
         body = plain(wire, request.headers.get("content-encoding"), self._limits.max_body_kb * 1024)
-        self._keys.require(request.headers.get("authorization"), body)
+        self._gate.require(request.scope, "collect", collecting_key(request.headers.get("authorization"), body))
         collected = collect(body, endpoint, self._clock(), self._limits)
         if collected.events:
             await self._broker.publish(collected.events)
@@ -61,28 +60,24 @@ class _CollectOperation(Operation):
     """Describes the body of routes that decode it themselves, to name the field of every error."""
 
     def __post_init__(self) -> None:
-        """Put the fields we read into the description."""
-        fields = msgspec.structs.fields(Batch if "batch" in (self.operation_id or "").lower() else Call)
-        schema = Schema(
-            type=OpenAPIType.OBJECT,
-            description="As Segment's HTTP tracking API takes it, gzipped or not; other fields are ignored",
-            properties={field.encode_name: Schema() for field in fields},
-            required=[field.encode_name for field in fields if field.required],
-        )
+        """Put what we read into the description."""
+        kind = str(self.operation_id).lower()
+        told = batch_schema() if kind == "batch" else call_schema(kind)
+        told["description"] = "As Segment's HTTP tracking API takes it, gzipped or not; other fields are ignored"
+        schema = ToldSchema(told=told)
         self.request_body = RequestBody(content={"application/json": OpenAPIMediaType(schema=schema)}, required=True)
 
 
 _COLLECT: dict[str, Any] = {
     "status_code": HTTP_200_OK,
     "operation_class": _CollectOperation,
-    "responses": {
-        400: ResponseSpec(ErrorAnswer, description="No call of the body is valid; this says what is wrong first"),
-        401: ResponseSpec(ErrorAnswer, description="No valid write key, where events.write_keys asks for one"),
-        413: ResponseSpec(ErrorAnswer, description="The body is too large"),
-        415: ResponseSpec(ErrorAnswer, description="The body is compressed in a way that is not taken"),
-        429: ResponseSpec(ErrorAnswer, description="Too many calls at a time; send it again after Retry-After seconds"),
-        503: ResponseSpec(ErrorAnswer, description="The broker does not accept events now; send them again later"),
-    },
+    "responses": wrong(
+        *(400, 401, 403, 408, 413, 415, 429, 503),
+        s400="No call of the body is valid; this says what is wrong first",
+        s503="The broker does not accept events now; send them again later",
+    ),
+    "opt": IN_BODY,
+    "security": [{}, {"key": []}, {"user": []}],
 }
 
 SINGLE_CALLS: dict[CallType, str] = {

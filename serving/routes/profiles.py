@@ -8,18 +8,17 @@ from urllib.parse import unquote
 from litestar import Request, delete, get
 from litestar.di import NamedDependency
 from litestar.exceptions import NotFoundException
-from litestar.openapi.datastructures import ResponseSpec
 from litestar.params import Parameter
 from litestar.status_codes import HTTP_200_OK
 from redis.exceptions import RedisError
 
 from configs.errors import PartError
-from configs.settings import ServingSettings
 from events.contract import MAX_ID
 from events.erasure import Receipt
-from serving.operators import require_operator
+from serving.access import needs
 from serving.profiles import Profiles
-from serving.schema import ErrorAnswer, Profile
+from serving.responses import wrong
+from serving.schema import Profile
 
 AnyRequest = Request[Any, Any, Any]
 PREFIX = "/v1/profiles/"
@@ -29,22 +28,24 @@ ProfileId = Annotated[
 ]
 """Declared for the router and the description; `_id_in` reads it, since routers decode twice and tidy slashes away."""
 
-_RESPONSES: dict[int, ResponseSpec] = {
-    401: ResponseSpec(ErrorAnswer, description="The header Authorization: Bearer KEY holds no operator key"),
-    404: ResponseSpec(ErrorAnswer, description="Nothing is known under this id, or no operator key is set up"),
-    503: ResponseSpec(ErrorAnswer, description="Redis, broker or record does not answer; ask again later"),
+_OPERATOR: dict[str, Any] = {
+    "responses": wrong(
+        *(400, 401, 403, 404, 408, 429, 503),
+        s404="Nothing is known under this id, or no key has the scope operate",
+        s503="Redis, broker or record does not answer; ask again later",
+    ),
+    "opt": needs("operate"),
+    "security": [{"key": []}],
 }
 
 
-@get("/v1/profiles/{profile_id:path}", summary="What is known of a person", responses=_RESPONSES)
+@get("/v1/profiles/{profile_id:path}", summary="What is known of a person", **_OPERATOR)
 async def read_profile(
     request: AnyRequest,
     profile_id: ProfileId,
     profiles: NamedDependency[Profiles],
-    limits: NamedDependency[ServingSettings],
 ) -> Profile:
     """Return the live session, and the shopper with all ids together, in readable form."""
-    require_operator(request.headers.get("authorization"), limits.operator_keys)
     try:
         found = await profiles.read(_id_in(request, profile_id))
     except (RedisError, OSError) as error:
@@ -54,20 +55,16 @@ async def read_profile(
     return found
 
 
-@delete(
-    "/v1/profiles/{profile_id:path}", status_code=HTTP_200_OK, summary="Erase a person everywhere", responses=_RESPONSES
-)
+@delete("/v1/profiles/{profile_id:path}", status_code=HTTP_200_OK, summary="Erase a person everywhere", **_OPERATOR)
 async def erase_profile(
     request: AnyRequest,
     profile_id: ProfileId,
     profiles: NamedDependency[Profiles],
-    limits: NamedDependency[ServingSettings],
 ) -> Receipt:
     """Erase a person under every id that is known to be theirs, and return the receipt; it is kept as well.
 
     It goes on if whoever asked stops waiting; to ask again is harmless.
     """
-    require_operator(request.headers.get("authorization"), limits.operator_keys)
     try:
         return await profiles.erase(_id_in(request, profile_id))
     except (RedisError, OSError) as error:

@@ -1,7 +1,7 @@
 // The checkout page: state in one object, drawn whole after each change, every change told to the service.
 
 const state = { cart: new Map(), shopper: null, found: [], recommended: [], asked: 0, refused: false };
-const writeKey = document.querySelector('meta[name="write-key"]').content;
+const accessKey = document.querySelector('meta[name="access-key"]').content;
 const anonymousId = stored(localStorage, "tillwise.anonymousId");
 const sessionId = stored(sessionStorage, "tillwise.sessionId");
 const ITEMS_SHOWN = 6;
@@ -19,10 +19,12 @@ function newId() {
 // --- the service ---------------------------------------------------------------------------------------------------
 
 async function call(path, body) {
-  const options = body === undefined ? {} : { method: "POST", body: JSON.stringify(body) };
+  // What is asked without a body is the same for everybody: without a key, so that caches may answer it.
+  const headers = { "Content-Type": "application/json", ...(accessKey ? { Authorization: `Bearer ${accessKey}` } : {}) };
+  const options = body === undefined ? {} : { method: "POST", body: JSON.stringify(body), headers };
   let response;
   try {
-    response = await fetch(path, { ...options, headers: { "Content-Type": "application/json" } });
+    response = await fetch(path, options);
   } catch {
     throw new Error("The shop's service does not answer. Check that it runs, then try again.");
   }
@@ -34,14 +36,13 @@ async function call(path, body) {
   return answer;
 }
 
-// Without a write key where one is asked for, nothing is told; shopping goes on all the same.
+// Without a key that may collect, where one is asked for, nothing is told; shopping goes on all the same.
 async function tell(path, what) {
-  const keyed = writeKey ? { writeKey } : {};
   try {
-    await call(path, { ...what, ...keyed, anonymousId, messageId: newId(), context: { sessionId } });
+    await call(path, { ...what, anonymousId, messageId: newId(), context: { sessionId } });
     state.refused = false;
   } catch (error) {
-    if (error.status !== 401) throw error;
+    if (error.status !== 401 && error.status !== 403) throw error;
     state.refused = true;
   }
 }
@@ -64,7 +65,7 @@ async function recommend() {
   if (asked !== state.asked) return; // the cart has changed since: a newer question is on its way
   state.recommended = answer.items;
   const fallback = answer.fallback ? ` · fallback: ${answer.fallback.reason}` : "";
-  const untold = state.refused ? " · what you do here is not recorded: this page has no write key" : "";
+  const untold = state.refused ? " · what you do here is not recorded: this page has no key for it" : "";
   element("served").textContent = `Model ${answer.model_version} · ${answer.arm.replaceAll("_", " ")}${fallback}${untold}`;
   drawRecommendations();
 }

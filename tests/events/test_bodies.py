@@ -1,19 +1,16 @@
-"""Bodies are decompressed within bounds, and write keys are asked for where there are any."""
+"""Bodies are decompressed within bounds."""
 
 from __future__ import annotations
 
-import base64
 import gzip
 import zlib
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from pydantic import SecretStr
 
 from events.bodies import BodyTooLargeError, UnknownEncodingError, plain
 from events.contract import InvalidEventError
-from events.write_keys import UnauthorizedError, WriteKeys
 
 LIMIT = 1_000
 
@@ -62,53 +59,3 @@ def test_what_is_no_gzip_is_refused(body: bytes) -> None:
 def test_another_encoding_is_refused_by_name() -> None:
     with pytest.raises(UnknownEncodingError, match="'br'"):
         plain(b"", "br", LIMIT)
-
-
-def opened_by(*keys: str) -> WriteKeys:
-    return WriteKeys([SecretStr(key) for key in keys])
-
-
-def basic(user: str, password: str = "") -> str:
-    return "Basic " + base64.b64encode(f"{user}:{password}".encode()).decode()
-
-
-@pytest.mark.parametrize(
-    ("authorization", "body"),
-    [
-        (basic("k1"), b""),
-        (basic("clé", "ignored"), b"{"),
-        (basic("k1").replace("Basic", "basic"), b'{"writeKey": "wrong"}'),
-        (None, b'{"writeKey": "k1", "batch": []}'),
-    ],
-)
-def test_any_of_the_keys_opens(authorization: str | None, body: bytes) -> None:
-    opened_by("k1", "clé").require(authorization, body)
-    opened_by().require(authorization, body)
-
-
-@pytest.mark.parametrize(
-    ("authorization", "body"),
-    [
-        (None, b""),
-        (None, b'{"writeKey": "wrong"}'),
-        (None, b'{"writeKey": 7}'),
-        (None, b"[" * 100_000),
-        (None, b'{"writeKey": "\\ud800"}'),
-        (basic("K1"), b'{"writeKey": "k1"}'),
-        (basic(""), b""),
-        (basic("k1x"), b""),
-        ("Basic !!!", b""),
-        ("Basic /w==", b""),
-        ("Bearer k1", b""),
-        ("", b'{"writeKey": "k1"}'),
-    ],
-)
-def test_no_or_a_wrong_key_is_refused_with_what_to_do(authorization: str | None, body: bytes) -> None:
-    with pytest.raises(UnauthorizedError, match=r"HTTP basic .* `writeKey`"):
-        opened_by("k1", "k2").require(authorization, body)
-
-
-def test_without_keys_everybody_may_send() -> None:
-    opened_by().require(None, b"")
-    with pytest.raises(UnauthorizedError):
-        opened_by("").require(None, b"")

@@ -17,6 +17,7 @@ from segment.analytics.client import Client
 
 from configs import load_settings
 from events.contract import Event, Line
+from tests.support.access import key
 from tests.support.collecting import Collecting, collecting
 
 CLIENTS = Path(__file__).parents[1] / "clients"
@@ -26,7 +27,9 @@ KEY = "a write key"
 @pytest.fixture
 def collector(redis_url: str) -> Iterator[Collecting]:
     """A collector that asks for a write key."""
-    settings = load_settings(redis={"url": redis_url}, events={"write_keys": ["another", KEY]})
+    settings = load_settings(
+        redis={"url": redis_url}, access={"keys": [key("another", "collect"), key("shop", "collect", secret=KEY)]}
+    )
     with collecting(settings) as running:
         yield running
 

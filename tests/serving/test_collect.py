@@ -18,6 +18,7 @@ from segment.analytics.client import Client
 from configs import load_settings
 from events.embedded import EmbeddedRedis
 from serving.routes.collect import SINGLE_CALLS
+from tests.support.access import key
 from tests.support.collecting import Collecting, collecting
 from tests.support.live import Live
 from tests.support.ports import free_port
@@ -170,10 +171,12 @@ def test_whatever_is_sent_is_accepted_or_refused(
 
 
 def test_a_key_is_asked_for_where_there_is_one(redis_url: str) -> None:
-    with collecting(load_settings(redis={"url": redis_url}, events={"write_keys": ["k"]})) as collector:
+    with collecting(
+        load_settings(redis={"url": redis_url}, access={"keys": [key("shop", "collect", secret="k")]})
+    ) as collector:
         refused = post(collector, "/v1/track", ADDED)
         assert refused.status_code == 401
-        assert refused.headers["www-authenticate"].startswith("Basic")
+        assert refused.headers["www-authenticate"].startswith("Bearer")
         assert "HTTP basic" in refused.json()["error"]["reason"]
         assert post(collector, "/v1/track", ADDED | {"writeKey": "k"}).status_code == 200
         assert httpx.post(f"{collector.url}/v1/track", json=ADDED, auth=("k", "")).status_code == 200

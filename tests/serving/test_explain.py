@@ -13,20 +13,22 @@ from litestar.testing import TestClient
 from pydantic import SecretStr
 
 from configs import Settings
+from configs.access import KeySettings
 from features.shopper import ShopperState
 from serving.app import make_app
 from training.package import ModelPackage
 from training.recommender import ARMS, Recommender
 
-KEY = "an operator's key"
+KEY = "the-key-of-an-operator"
 OPERATOR = {"Authorization": f"Bearer {KEY}"}
 
 
 def application(built_shop: Settings, package: ModelPackage, rules: Path | None, *keys: str) -> Litestar:
     changed = {
         "redis": built_shop.redis.model_copy(update={"url": "redis://127.0.0.1:1"}),
-        "serving": built_shop.serving.model_copy(
-            update={"rules": rules, "operator_keys": tuple(SecretStr(key) for key in keys)}
+        "serving": built_shop.serving.model_copy(update={"rules": rules}),
+        "access": built_shop.access.model_copy(
+            update={"keys": tuple(KeySettings(name=key, key=SecretStr(key), scopes=("operate",)) for key in keys)}
         ),
     }
     return make_app(built_shop.model_copy(update=changed), package)
@@ -80,7 +82,7 @@ def test_a_pinned_product_that_nobody_asked_for_says_that_the_shop_features_it(c
 def test_contributions_take_an_operators_key(client: TestClient[Litestar], headers: dict[str, str]) -> None:
     answer = ask(client, headers, explain=True)
     assert answer.status_code == 401
-    assert "operator key" in answer.json()["error"]["reason"]
+    assert "scope operate" in answer.json()["error"]["reason"]
     assert ask(client, headers).status_code == 200
 
 
@@ -88,7 +90,7 @@ def test_without_operator_keys_there_is_no_explaining(built_shop: Settings, pack
     with TestClient(application(built_shop, package, None)) as closed:
         answer = ask(closed, OPERATOR, explain=True)
     assert answer.status_code == 404
-    assert "`explain` does not exist here" in answer.json()["error"]["reason"]
+    assert "scope operate" in answer.json()["error"]["reason"]
 
 
 def test_the_description_tells_of_contributions_and_their_tolerance(client: TestClient[Litestar]) -> None:

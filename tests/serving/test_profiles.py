@@ -33,6 +33,7 @@ from serving.profiles import Profiles
 from serving.state import Known, StateReader
 from tests.events.builders import alias, event, identify
 from tests.events.record.support import Record
+from tests.support.access import access, key, with_access
 from tests.support.ports import free_port
 from training.package import ModelPackage
 
@@ -46,9 +47,8 @@ def settings(built_shop: Settings, tmp_path_factory: pytest.TempPathFactory) -> 
     with EmbeddedRedis(free_port(), tmp_path_factory.mktemp("redis")) as server:
         changed = {
             "redis": built_shop.redis.model_copy(update={"url": server.url}),
-            "serving": built_shop.serving.model_copy(
-                update={"redis_timeout_ms": 1_000.0, "operator_keys": (SecretStr("another"), SecretStr(KEY))}
-            ),
+            "serving": built_shop.serving.model_copy(update={"redis_timeout_ms": 1_000.0}),
+            "access": access(key("another", "operate"), key("me", "operate", secret=KEY)),
         }
         materialize(built_shop.model_copy(update=changed), SilentProgress())
         ready = Settings(**(built_shop.model_dump() | {"home": tmp_path_factory.mktemp("home")})).model_copy(
@@ -299,18 +299,18 @@ def test_whoever_has_no_operator_key_is_told_so(client: TestClient[Litestar], ve
     headers = {} if header is None else {"Authorization": header.encode()}
     answer = client.request(verb, "/v1/profiles/anybody", headers=headers)
     assert answer.status_code == 401
-    assert "operator key" in answer.json()["error"]["reason"]
+    assert "scope operate" in answer.json()["error"]["reason"]
 
 
 @pytest.mark.parametrize("verb", ["GET", "DELETE"])
 def test_without_an_operator_key_in_the_settings_there_are_no_profiles(
     settings: Settings, package: ModelPackage, verb: str
 ) -> None:
-    closed = settings.model_copy(update={"serving": settings.serving.model_copy(update={"operator_keys": ()})})
+    closed = with_access(settings)
     with TestClient(make_app(closed, package)) as client:
         answer = client.request(verb, "/v1/profiles/anybody", headers={"Authorization": "Bearer "})
     assert answer.status_code == 404
-    assert "operator_keys" in answer.json()["error"]["reason"]
+    assert "access.keys" in answer.json()["error"]["reason"]
 
 
 @pytest.mark.parametrize("verb", ["GET", "DELETE"])
@@ -337,7 +337,7 @@ def test_an_id_that_nobody_has_is_not_found(client: TestClient[Litestar]) -> Non
 def test_a_redis_that_is_away_is_said_to_be(built_shop: Settings, package: ModelPackage, tmp_path: Path) -> None:
     changed = {
         "redis": built_shop.redis.model_copy(update={"url": f"unix://{tmp_path}/none"}),
-        "serving": built_shop.serving.model_copy(update={"operator_keys": (SecretStr(KEY),)}),
+        "access": access(key("me", "operate", secret=KEY)),
     }
     with TestClient(make_app(built_shop.model_copy(update=changed), package)) as client:
         for verb in ("GET", "DELETE"):
@@ -352,19 +352,18 @@ def test_both_are_described(client: TestClient[Litestar]) -> None:
         assert {"200", "401", "404", "503"} <= set(described[verb]["responses"])
 
 
-def test_the_checkout_page_holds_a_write_key_only_where_the_settings_say_so(
+def test_the_checkout_page_holds_a_key_only_where_the_settings_say_so(
     settings: Settings, package: ModelPackage
 ) -> None:
-    place = 'name="write-key" content='
+    place = 'name="access-key" content='
     with TestClient(make_app(settings, package)) as client:
         assert f'{place}""' in client.get("/").text
-    told = settings.serving.model_copy(update={"page_write_key": SecretStr('a"<key>')})
-    keys = settings.events.model_copy(update={"write_keys": (SecretStr("server"), SecretStr('a"<key>'))})
-    with TestClient(make_app(settings.model_copy(update={"serving": told, "events": keys}), package)) as client:
+    keys = [key("server", "collect"), key("page", "collect", secret='a"<key>')]
+    with TestClient(make_app(with_access(settings, *keys, page_key="page"), package)) as client:
         page = client.get("/")
         assert page.headers["content-type"].startswith("text/html")
         assert f'{place}"a&quot;&lt;key&gt;"' in page.text
-        assert "server" not in page.text.split("<title>")[0]
+        assert "secret of server" not in page.text
         call = {"anonymousId": "page", "event": "x", "messageId": "page"}
         assert client.post("/v1/track", json=call).status_code == 401
-        assert client.post("/v1/track", json=call | {"writeKey": 'a"<key>'}).status_code == 200
+        assert client.post("/v1/track", json=call, headers={"Authorization": 'Bearer a"<key>'}).status_code == 200

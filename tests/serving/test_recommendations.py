@@ -109,6 +109,8 @@ def test_a_whole_batch_is_accepted_at_once(live_service: Live) -> None:
         ({"cart": [], "k": 0}, "k"),
         ({"cart": [{"product_id": str(n)} for n in range(201)]}, "cart"),
         ({"cart": [], "at": "2017-12-05T10:00:00"}, "at"),
+        ({"cart": [], "at": "9999-12-31T23:59:59-23:59"}, "at"),
+        ({"cart": [], "at": "0001-01-01T00:00:00Z"}, "at"),
         ({"cart": [{"product_id": 5}]}, "cart[0].product_id"),
         ({"cart": [{"product_id": "a", "quantity": -1}]}, "cart[0].quantity"),
         ({"session_id": "x" * 300}, "session_id"),

@@ -13,6 +13,7 @@ from serving.clock import service_clock
 from serving.routes.collect import SINGLE_CALLS
 from tests.support.live import Live
 from training.package import ModelPackage
+from training.recommender import ARMS
 
 
 @pytest.mark.e2e
@@ -46,6 +47,26 @@ def test_an_unknown_path_is_answered_in_the_same_shape(live_service: Live) -> No
     answer = live_service.get("/v1/nothing")
     assert answer.status_code == 404
     assert set(answer.json()["error"]) == {"field", "reason"}
+
+
+@pytest.mark.e2e
+@pytest.mark.parametrize("name", ["%00", "a" * 5_000, "app.js/x", "..%2fpyproject.toml", "%ff"])
+def test_a_name_that_no_file_can_have_is_not_found(live_service: Live, name: str) -> None:
+    answer = live_service.get(f"/static/{name}")
+    assert answer.status_code == 404
+    assert set(answer.json()["error"]) == {"field", "reason"}
+
+
+@pytest.mark.e2e
+def test_the_description_tells_what_requests_are_checked_for(live_service: Live) -> None:
+    described = live_service.get("/schema/openapi.json").json()
+    asked = described["components"]["schemas"]["RecommendationRequest"]["properties"]
+    assert asked["arm"]["enum"] == list(ARMS)
+    assert asked["k"]["maximum"] == live_service.settings.serving.max_k
+    for kind in SINGLE_CALLS:
+        told = described["paths"][f"/v1/{kind}"]["post"]["requestBody"]["content"]["application/json"]["schema"]
+        assert {"messageId", "anonymousId", "context"} <= set(told["properties"])
+        assert ("event" in told["required"]) == (kind == "track")
 
 
 @pytest.mark.e2e

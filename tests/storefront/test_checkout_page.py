@@ -99,27 +99,41 @@ def test_a_service_that_is_gone_is_told_in_plain_words(page: Page, live_service:
     expect(page.get_by_role("alert")).to_be_hidden()
 
 
-def test_without_a_write_key_where_one_is_asked_for_shopping_goes_on_and_the_page_says_so(
+def test_without_a_key_where_one_is_asked_for_shopping_goes_on_and_the_page_says_so(
     page: Page, live_service: Live
 ) -> None:
     page.route("**/v1/track", lambda route: route.fulfill(status=401, json={"error": {"field": "k", "reason": "no"}}))
     open_page(page, live_service)
     with page.expect_response("**/v1/recommendations"):
         add_first(page, "found")
-    expect(page.locator("#served")).to_contain_text("this page has no write key")
+    expect(page.locator("#served")).to_contain_text("this page has no key for it")
     expect(page.get_by_role("alert")).to_be_hidden()
 
 
-def test_a_page_that_was_handed_a_write_key_sends_it_with_every_event(page: Page, live_service: Live) -> None:
+def test_a_page_that_was_handed_a_key_sends_it_with_what_it_tells_and_asks_but_not_for_what_all_may_see(
+    page: Page, live_service: Live
+) -> None:
     html = httpx.get(live_service.url).text.replace(
-        'name="write-key" content=""', 'name="write-key" content="k&quot;1"'
+        'name="access-key" content=""', 'name="access-key" content="k&quot;1"'
     )
     page.route(f"{live_service.url}/", lambda route: route.fulfill(content_type="text/html", body=html))
+    with page.expect_request("**/v1/products*") as seen:
+        open_page(page, live_service)
+    assert "authorization" not in seen.value.all_headers()
+    for path, click in (("track", "#found button"), ("recommendations", "#found button")):
+        with page.expect_request(f"**/v1/{path}") as told:
+            page.locator(click).first.click()
+        assert told.value.all_headers()["authorization"] == 'Bearer k"1'
+
+
+def test_the_page_obeys_its_own_content_security_policy_and_code_put_into_it_does_not_run(
+    page: Page, live_service: Live
+) -> None:
+    complaints: list[str] = []
+    page.on("console", lambda message: complaints.append(message.text))
     open_page(page, live_service)
-    with page.expect_request("**/v1/track") as told:
-        add_first(page, "found")
-    assert told.value.post_data_json["writeKey"] == 'k"1'
-    page.get_by_label("Shopper id").fill("somebody")
-    with page.expect_request("**/v1/identify") as told:
-        page.get_by_role("button", name="Use").click()
-    assert told.value.post_data_json["writeKey"] == 'k"1'
+    assert not [text for text in complaints if "Content Security Policy" in text]
+    page.evaluate("document.body.insertAdjacentHTML('beforeend', '<img src=x: onerror=\"document.title = 1\">')")
+    page.wait_for_function("performance.now() > 0")
+    assert page.title() == "Checkout · Tillwise demo shop"
+    assert [text for text in complaints if "Content Security Policy" in text]
