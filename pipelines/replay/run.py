@@ -55,7 +55,7 @@ async def _play_all(settings: Settings, plans: Sequence[PlannedSession], on_play
     async with (
         redis,
         httpx.AsyncClient(
-            base_url=settings.service_url, limits=limits, timeout=REQUEST_TIMEOUT_SECONDS, auth=_write_key(settings)
+            base_url=settings.service_url, limits=limits, timeout=REQUEST_TIMEOUT_SECONDS, auth=write_key(settings)
         ) as http,
     ):
         await _require_service(http, settings)
@@ -75,7 +75,7 @@ async def _play_all(settings: Settings, plans: Sequence[PlannedSession], on_play
     return played
 
 
-def _write_key(settings: Settings) -> httpx.BasicAuth | None:
+def write_key(settings: Settings) -> httpx.BasicAuth | None:
     keys = settings.events.write_keys
     return httpx.BasicAuth(keys[0].get_secret_value(), "") if keys else None
 

@@ -1,0 +1,62 @@
+"""The same sessions and the same load on the real catalogue and on a synthetic one of a million products."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from benchmarks.serving_bench.cases import requests_of
+from benchmarks.serving_bench.load import Load, open_loop, warm
+from benchmarks.serving_bench.recommendations import RATE
+from benchmarks.serving_bench.stack import Memory, Service, service
+from benchmarks.serving_bench.synthetic import grown
+from configs import Settings
+from configs.errors import ConfigError
+from pipelines.replay.plan import PlannedSession
+from training.package import ModelPackage
+
+PRODUCTS = 1_000_000
+
+
+@dataclass(frozen=True)
+class Size:
+    """One catalogue: its products, seconds until the service is ready, its worker's memory after the load, the load."""
+
+    products: int
+    start_seconds: float
+    memory: Memory
+    load: Load
+
+
+def measure(
+    settings: Settings, plans: Sequence[PlannedSession], package: ModelPackage, products: int, seconds: float
+) -> tuple[Size, Size]:
+    """Return the figures of the real and of the synthetic catalogue; the synthetic package is deleted afterwards.
+
+    Args:
+        settings: whose Redis knows the sessions. package: the real one. products: of the synthetic catalogue.
+
+    Raises:
+        ConfigError: `products` is below the real catalogue's size.
+    """
+    real = len(package.products)
+    if products < real:
+        raise ConfigError(f"--products is {products:,}, but the real catalogue has {real:,}: give at least as many.")
+    room = settings.work.root / "tmp"
+    room.mkdir(parents=True, exist_ok=True)
+    found = []
+    with tempfile.TemporaryDirectory(dir=room, prefix="bench-") as name:
+        grown(package, products, Path(name))
+        for size, folder in ((real, settings.work.model), (products, Path(name))):
+            with service(settings, folder) as up:
+                found.append(_size(up, size, plans, seconds))
+    return found[0], found[1]
+
+
+def _size(up: Service, products: int, plans: Sequence[PlannedSession], seconds: float) -> Size:
+    asked = requests_of(plans)
+    warm(up.port, asked)
+    load = open_loop(up.port, asked, RATE, seconds)
+    return Size(products, up.start_seconds, up.memory(), load)
