@@ -3,43 +3,64 @@
 from __future__ import annotations
 
 import math
-import re
-from bisect import bisect_right
+from collections.abc import Callable
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from numpy.typing import NDArray
 
 from features.context import ProductMatrix
 from serving.schema import Product
 
+BLOCK = 4096
+"""Products that are looked through at a time: most questions are answered by the most popular ones."""
+
 
 class ProductSearch:
-    """Searches titles, categories, brands and ids of a package's products in one pass over a joined text."""
+    """Searches titles, categories, brands and ids of a package's products, the most popular first.
+
+    The texts are Arrow columns: a million products take a third of what they would as Python strings.
+    """
 
     def __init__(self, matrix: ProductMatrix) -> None:
-        catalogue = matrix.catalogue
+        catalogue, self._rows = matrix.catalogue, matrix.by_popularity
         self._matrix = matrix
-        self._rows = matrix.by_popularity.tolist()
-        lines = (
-            f"{catalogue.titles[row]} {catalogue.categories[row]} {catalogue.brands[row]} {catalogue.ids[row]}"
-            for row in self._rows
+        order = pa.array(self._rows)
+        self._own = [_lower(pa.array(texts, pa.string()).take(order)) for texts in (catalogue.titles, catalogue.ids)]
+        shared = (
+            pa.array(texts, pa.string()).dictionary_encode() for texts in (catalogue.categories, catalogue.brands)
         )
-        self._text = "\n".join(line.replace("\n", " ") for line in lines).lower()
-        self._starts = [0, *(match.end() for match in re.finditer("\n", self._text))]
+        self._shared = [(_lower(texts.dictionary), texts.indices.to_numpy()[self._rows]) for texts in shared]
+        pa.default_memory_pool().release_unused()  # of building: of a million products 100 MB
 
     def find(self, words: str, limit: int) -> list[Product]:
-        """Return up to `limit` products whose text holds every word; of an empty query the most popular."""
-        wanted = words.lower().split()
-        if not wanted:
-            return [self._product(row) for row in self._rows[:limit]]
-        pattern = re.compile(rf"^.*{re.escape(max(wanted, key=len))}.*$", re.MULTILINE)
-        found: list[Product] = []
-        for match in pattern.finditer(self._text):
-            if all(word in match[0] for word in wanted):
-                found.append(self._product(self._rows[self._line(match.start())]))
-                if len(found) == limit:
-                    break
-        return found
+        """Return up to `limit` products of which each word is in some text; of an empty query the most popular."""
+        wanted = _lower(pa.array(words.split(), pa.string())).to_pylist()
+        tests = [self._test(word) for word in sorted(wanted, key=len, reverse=True)]  # the longest rules out most
+        found: list[int] = []
+        for start in range(0, self._rows.size, BLOCK):
+            rows = self._rows[start : start + BLOCK]
+            holding = np.ones(rows.size, dtype=bool)
+            for test in tests:
+                if holding.any():
+                    holding &= test(start)
+            found += rows[holding].tolist()
+            if len(found) >= limit:
+                break
+        return [self._product(row) for row in found[:limit]]
 
-    def _line(self, position: int) -> int:
-        return bisect_right(self._starts, position) - 1
+    def _test(self, word: str) -> Callable[[int], NDArray[np.bool_]]:
+        """Return what tells of a block which products, bool[block], hold the word in any of their texts."""
+        named = [(_holds(names, word), codes) for names, codes in self._shared]
+
+        def test(start: int) -> NDArray[np.bool_]:
+            found = [_holds(texts.slice(start, BLOCK), word) for texts in self._own]
+            found += [holds[codes[start : start + BLOCK]] for holds, codes in named]
+            holding: NDArray[np.bool_] = np.logical_or.reduce(found)
+            return holding
+
+        return test
 
     def _product(self, row: int) -> Product:
         catalogue, price = self._matrix.catalogue, float(self._matrix.price[row])
@@ -51,3 +72,12 @@ class ProductSearch:
             price=None if math.isnan(price) else round(price, 2),
             in_stock=bool(catalogue.in_stock[row]),
         )
+
+
+def _lower(texts: pa.Array) -> pa.Array:
+    return pc.utf8_lower(texts)
+
+
+def _holds(texts: pa.Array, word: str) -> NDArray[np.bool_]:
+    holds: NDArray[np.bool_] = pc.match_substring(texts, word).to_numpy(zero_copy_only=False)
+    return holds

@@ -82,8 +82,10 @@ class ModelPackage:
             raise PackageError(f"No model package lies in {folder}: run `tillwise train`, or check the path.")
         _check(folder, manifest)
         features = FeatureSettings(**manifest["features"])
+        catalogue = catalogue_of(pq.read_table(folder / PRODUCTS))
+        pa.default_memory_pool().release_unused()  # of reading: of a million products 150 MB
         matrix = ProductMatrix(
-            catalogue_of(pq.read_table(folder / PRODUCTS)),
+            catalogue,
             _load_stats(folder),
             _load_together(folder),
             features,
