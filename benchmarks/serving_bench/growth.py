@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from benchmarks.serving_bench.cases import requests_of
-from benchmarks.serving_bench.load import Load, open_loop, warm
+from benchmarks.serving_bench.load import Load, in_turn, steady
 from benchmarks.serving_bench.recommendations import RATE
-from benchmarks.serving_bench.stack import Memory, Service, service
+from benchmarks.serving_bench.stack import Memory, service
 from benchmarks.serving_bench.synthetic import grown
 from configs import Settings
 from configs.errors import ConfigError
@@ -46,17 +46,12 @@ def measure(
         raise ConfigError(f"--products is {products:,}, but the real catalogue has {real:,}: give at least as many.")
     room = settings.work.root / "tmp"
     room.mkdir(parents=True, exist_ok=True)
-    found = []
     with tempfile.TemporaryDirectory(dir=room, prefix="bench-") as name:
         grown(package, products, Path(name))
-        for size, folder in ((real, settings.work.model), (products, Path(name))):
-            with service(settings, folder) as up:
-                found.append(_size(up, size, plans, seconds))
-    return found[0], found[1]
-
-
-def _size(up: Service, products: int, plans: Sequence[PlannedSession], seconds: float) -> Size:
-    asked = requests_of(plans)
-    warm(up.port, asked)
-    load = open_loop(up.port, asked, RATE, seconds)
-    return Size(products, up.start_seconds, up.memory(), load)
+        with service(settings, settings.work.model) as small, service(settings, Path(name)) as large:
+            asked = requests_of(plans)
+            loads = in_turn([steady(up.port, asked, RATE) for up in (small, large)], seconds)
+            return (
+                Size(real, small.start_seconds, small.memory(), loads[0]),
+                Size(products, large.start_seconds, large.memory(), loads[1]),
+            )

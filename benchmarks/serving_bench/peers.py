@@ -15,7 +15,7 @@ import httpx
 
 from benchmarks.profiles import free_port
 from benchmarks.serving_bench.cases import Candidates, requests_of
-from benchmarks.serving_bench.load import Load, closed_loop, open_loop, warm
+from benchmarks.serving_bench.load import Load, Offer, in_turn, steady
 from benchmarks.serving_bench.stack import READY_SECONDS, Service, running
 from benchmarks.wire import request
 from configs import Settings
@@ -56,19 +56,20 @@ def measure(
     settings = service.settings
     assert settings.serving.package is not None
     model = settings.serving.package / RANKER
-    sides = {"ours": _side(service.port, requests_of(plans[: len(candidates)]), seconds)}
     with tempfile.TemporaryDirectory() as name:
         _save_for_mlflow(model, Path(name) / "mlflow")
-        with _peer("mlflow", _MLFLOW, Path(name) / "mlflow", settings) as port:
-            sides["mlflow"] = _side(port, [_invocation(asked) for asked in candidates], seconds)
-        with _peer("tutorial", _TUTORIAL, model, settings) as port:
-            sides["tutorial"] = _side(port, [_question(asked) for asked in candidates], seconds)
-    return sides
-
-
-def _side(port: int, requests: Sequence[bytes], seconds: float) -> Side:
-    warm(port, requests)
-    return Side(open_loop(port, requests, RATE, seconds), closed_loop(port, requests, seconds, CONNECTIONS))
+        with (
+            _peer("mlflow", _MLFLOW, Path(name) / "mlflow", settings) as mlflow,
+            _peer("tutorial", _TUTORIAL, model, settings) as tutorial,
+        ):
+            asked = {
+                "ours": (service.port, requests_of(plans[: len(candidates)])),
+                "mlflow": (mlflow, [_invocation(of_request) for of_request in candidates]),
+                "tutorial": (tutorial, [_question(of_request) for of_request in candidates]),
+            }
+            slow = in_turn([steady(*side, RATE) for side in asked.values()], seconds)
+            most = in_turn([Offer(*side, connections=CONNECTIONS) for side in asked.values()], seconds)
+    return {name: Side(*loads) for name, *loads in zip(asked, slow, most, strict=True)}
 
 
 @contextmanager

@@ -11,7 +11,7 @@ import numpy as np
 import redis
 
 from benchmarks.serving_bench.cases import PATH, requests_of
-from benchmarks.serving_bench.load import Load, closed_loop, open_loop, warm
+from benchmarks.serving_bench.load import Load, Offer, in_turn, steady
 from benchmarks.serving_bench.stack import Service
 from benchmarks.wire import request
 from events.session import session_key
@@ -49,12 +49,9 @@ class Recommendations:
 def measure(service: Service, plans: Sequence[PlannedSession], seconds: float) -> Recommendations:
     """Return the figures of a running service for sessions that its Redis knows."""
     asked, empty = requests_of(plans), [request("OPTIONS", PATH)]
-    for requests in (empty, asked):
-        warm(service.port, requests)
-    floor_offered = open_loop(service.port, empty, RATE, seconds)
-    offered = open_loop(service.port, asked, RATE, seconds)
-    floor_most = closed_loop(service.port, empty, seconds)
-    most = closed_loop(service.port, asked, seconds)
+    port = service.port
+    floor_offered, offered = in_turn([steady(port, empty, RATE), steady(port, asked, RATE)], seconds)
+    floor_most, most = in_turn([Offer(port, empty), Offer(port, asked)], seconds)
     return Recommendations(offered, most, floor_offered, floor_most, _round_trips(service.settings.redis_url, plans))
 
 

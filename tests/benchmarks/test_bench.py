@@ -20,7 +20,7 @@ from benchmarks.bench import Found, measure, print_tables
 from benchmarks.serving_bench import growth, recommendations
 from benchmarks.serving_bench.cases import candidates_of, plan, play
 from benchmarks.serving_bench.generator import Outcome, run
-from benchmarks.serving_bench.load import Load, closed_loop, open_loop, summed_up
+from benchmarks.serving_bench.load import Load, Offer, in_turn, joined, steady, summed_up
 from benchmarks.serving_bench.peers import Side
 from benchmarks.serving_bench.stack import Memory, Service, memory_of
 from benchmarks.serving_bench.synthetic import grown
@@ -96,14 +96,20 @@ def test_figures_are_those_of_numpy() -> None:
 
 def test_a_load_without_any_success_is_an_error() -> None:
     with server((503, "")) as port, pytest.raises(PartError, match=r"'503'"):
-        open_loop(port, ASK, rate=50, seconds=0.1)
+        in_turn([steady(port, ASK, rate=50.0)], seconds=0.1)
 
 
-def test_a_closed_loop_asks_as_soon_as_it_is_answered() -> None:
-    with server((200, "")) as port:
-        found = closed_loop(port, ASK, seconds=0.2, connections=2)
-    assert found.failed == 0
-    assert found.asked > 50
+def test_offers_are_made_in_turn_and_told_apart() -> None:
+    with server((200, "")) as port, server((204, "")) as other:
+        closed, steadily = in_turn([Offer(port, ASK, connections=2), steady(other, ASK, rate=50.0)], seconds=0.4)
+    assert steadily.asked == 20  # the warm-up not counted
+    assert closed.asked > 50  # as soon as it is answered
+    assert closed.failed == steadily.failed == 0
+
+
+def test_turns_add_up() -> None:
+    both = joined([Outcome([1.0], [0.1], {"200": 1}, 1, 2.0), Outcome([2.0], [0.2], {"200": 1, "429": 3}, 0, 3.0)])
+    assert both == Outcome([1.0, 2.0], [0.1, 0.2], {"200": 2, "429": 3}, 1, 5.0)
 
 
 @pytest.mark.e2e
