@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -17,6 +18,7 @@ from configs.errors import NotBuiltError
 from configs.home import read_json
 from features.keys import distinct_keys, stable_keys
 from features.shopper import Order
+from features.texts import Texts
 
 SEPARATOR = " > "
 """Between the levels of a category path, widest first."""
@@ -45,14 +47,14 @@ class Catalogue:
     """The shop's products in ascending order of id; row numbers are this catalogue's own.
 
     Attributes:
-        ids, titles, categories, brands: list[str], one a product; brand "" is unknown.
+        ids, titles, categories, brands: one text a product; brand "" is unknown.
         keys, category_keys, brand_keys: int64[products]; brand key 0 is unknown.
         price: float32[products], list price, NaN unknown. in_stock: bool[products].
         margin: float32[products], gross margin of one in money, NaN unknown.
     """
 
     ids: list[str]
-    titles: list[str]
+    titles: Sequence[str]
     categories: list[str]
     brands: list[str]
     price: NDArray[np.float32]
@@ -79,7 +81,7 @@ class Catalogue:
         cls,
         *,
         ids: list[str],
-        titles: list[str],
+        titles: Sequence[str],
         categories: list[str],
         brands: list[str],
         price: NDArray[np.float32],
@@ -204,7 +206,7 @@ def catalogue_of(table: pa.Table) -> Catalogue:
     """Return the catalogue of a table with the contract's product columns, in the table's order."""
     return Catalogue.of(
         ids=table["product_id"].to_pylist(),
-        titles=table["title"].to_pylist(),
+        titles=Texts(table["title"]),
         categories=table["category"].to_pylist(),
         brands=table["brand"].to_pylist(),
         price=_numbers(table["price"]).astype(np.float32),
