@@ -108,7 +108,7 @@ def measure(settings: Settings, cases: int, requests: int) -> Measured:
     if min(cases, requests) < 1:
         raise ConfigError(f"--cases is {cases} and --requests {requests}: give at least 1 of each.")
     package = ModelPackage.load(settings.work.model)
-    asked = _requests(settings, cases)
+    asked = validation_requests(settings, cases)
     measured = Measured(
         _times(package, asked.contexts[:: max(1, len(asked.contexts) // requests)][:requests]),
         _qualities(settings, package, asked),
@@ -145,7 +145,12 @@ def print_table(found: Measured) -> None:
     Console(width=150).print(table)
 
 
-def _requests(settings: Settings, limit: int) -> Requests:
+def validation_requests(settings: Settings, limit: int) -> Requests:
+    """Return at most `limit` baskets of the training folds, by shoppers whom no model learned from.
+
+    Raises:
+        ConfigError: there is none.
+    """
     history, store = load_history(settings.work.data), open_store(settings)
     windows = cut_windows(history, ingest_record(settings.work.data)["timezone"], settings.windows)
     least, seed = settings.windows.min_basket_products, settings.windows.seed

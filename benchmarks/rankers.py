@@ -69,7 +69,7 @@ def measure(settings: Settings, cases: int) -> dict[str, float]:
     spent: dict[str, list[float]] = {name: [] for name in (FLOOR, *STEPS)}
     recommender = Recommender(package)
     trees = OnnxScorer(package.trees).score
-    for fresh in _requests(settings, package, cases):
+    for fresh in requests_of(settings, package, cases):
         context = fresh()
         candidates = timed(spent["candidates"], generate, context, package.candidates)
         features = timed(spent["features"], assemble, context, candidates)
@@ -115,7 +115,7 @@ def _much_activity(package: ModelPackage, now: float) -> RecentActivity:
     return RecentActivity.of(views, package.matrix.row_of, most)
 
 
-def _requests(settings: Settings, package: ModelPackage, limit: int) -> list[Callable[[], Context]]:
+def requests_of(settings: Settings, package: ModelPackage, limit: int) -> list[Callable[[], Context]]:
     """Return makers of contexts that have worked out nothing yet."""
     history = load_history(settings.work.data)
     window = cut_windows(history, ingest_record(settings.work.data)["timezone"], settings.windows).test

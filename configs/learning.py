@@ -214,3 +214,4 @@ class RegistrySettings(Section):
     model_name: str = Field(min_length=1, description="name of the registered model")
     experiment: str = Field(min_length=1, description="MLflow experiment that training runs are logged to")
     beat_arms: tuple[str, ...] = Field(description="arms whose 95 % interval a candidate champion's must lie above")
+    poll_seconds: float = Field(gt=0, description="how often `tillwise follow` asks the registry what its aliases mean")

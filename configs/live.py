@@ -1,4 +1,4 @@
-"""Settings of what happens live: serving, events, the system of record, the replay."""
+"""Settings of what happens live: serving, events, the system of record, the replay, what is watched."""
 
 from __future__ import annotations
 
@@ -8,6 +8,18 @@ from pydantic import Field
 
 from configs.section import Secret, Section
 
+DEFAULT_RULES = Path(__file__).parent / "rules" / "default.yaml"
+
+
+class ExposureSettings(Section):
+    """The record of what was shown."""
+
+    enabled: bool = Field(description="whether each answer is logged; experiments need it")
+    features: bool = Field(description="whether with the features of the products shown, to learn from and to compare")
+    queue: int = Field(
+        ge=1, description="answers of a worker that may wait to be published; further ones are not logged, and counted"
+    )
+
 
 class ServingSettings(Section):
     """The HTTP service."""
@@ -15,17 +27,35 @@ class ServingSettings(Section):
     host: str = Field(description="address it listens on")
     port: int = Field(ge=1, le=65535)
     workers: int = Field(ge=1, description="service processes")
-    package: Path | None = Field(description="model package to serve; null: the registry's champion")
+    package: Path | None = Field(
+        description="model package to serve, whatever becomes champion; null: the registry's champion, which is "
+        "followed while serving"
+    )
+    follow_seconds: float = Field(gt=0, description="how often a worker looks whether another model became champion")
     redis_timeout_ms: float = Field(gt=0, description="longest wait for session and shopper state")
     max_k: int = Field(ge=1, description="most items one request may ask for")
     max_cart: int = Field(ge=1, description="most distinct products of a cart")
+    rules: Path | None = Field(
+        description="file of business rules (YAML), looked at every second; null: configs/rules/default.yaml; a "
+        "relative path starts at the current folder"
+    )
     operator_keys: tuple[Secret, ...] = Field(
-        description="bearer tokens of people who may read and erase profiles; none: those routes do not exist"
+        description="bearer tokens of people who may read and erase profiles and see what scores are made of; none: "
+        "that does not exist"
     )
     page_write_key: Secret | None = Field(
         description="write key that the demo checkout page is handed, for all who open it to see: one of "
         "events.write_keys made for it alone; null: it gets none, and where keys are asked for its events are lost"
     )
+    experiments: Path | None = Field(
+        description="file of the running experiment, see serving/experiments/file.py; null: none runs"
+    )
+    exposures: ExposureSettings
+
+    @property
+    def rules_file(self) -> Path:
+        """The rules file that is meant."""
+        return self.rules or DEFAULT_RULES
 
 
 class EventSettings(Section):
@@ -96,3 +126,44 @@ class ReplaySettings(Section):
     concurrency: int = Field(ge=1, description="sessions in flight at a time")
     k: int = Field(ge=1, description="items asked for at checkout")
     seed: int
+
+
+class GuardrailSettings(Section):
+    """What an arm of an experiment may not do, whatever else it improves."""
+
+    latency_p99_ms: float = Field(gt=0, description="the 99th percentile of its answers' time may not be above this")
+    fallback_share: float = Field(ge=0, le=1, description="nor the share of its answers that were degraded")
+    margin_drop: float = Field(
+        ge=0, le=1, description="nor its margin a request below the control's by more than this share, surely below it"
+    )
+    diversity_drop: float = Field(
+        ge=0, le=1, description="nor its distinct products, or the spread over categories, by more than this share"
+    )
+
+
+class MonitoringSettings(Section):
+    """Looking at what was shown and what came of it."""
+
+    attribution_minutes: float = Field(
+        gt=0, description="clicks, adds and orders count for what was shown at most so long before them"
+    )
+    control_arm: str = Field(min_length=1, description="the arm that the others are compared with, unless one is named")
+    alpha: float = Field(
+        gt=0, lt=0.5, description="share of experiments without any effect in which an arm may ever be called different"
+    )
+    tightest_at_people: int = Field(
+        ge=100, description="the always-valid intervals are relatively narrowest once so many people took part"
+    )
+    least_people: int = Field(ge=10, description="with fewer people in an arm nothing is said about it")
+    mismatch_p: float = Field(
+        gt=0, lt=1, description="people split over the arms so unlikely as this or more: the assignment is broken"
+    )
+    clip: float = Field(
+        ge=1, description="off-policy: the largest weight of one product shown, where weights are clipped"
+    )
+    ridge: float = Field(
+        gt=0, description="off-policy: strength of the ridge penalty of the doubly robust reward model"
+    )
+    bootstrap_samples: int = Field(ge=100, description="off-policy: resamples of people that an interval is made of")
+    seed: int = Field(description="of the resampling")
+    guardrails: GuardrailSettings

@@ -26,7 +26,8 @@ def configure_logs(level: str = "info", style: LogFormat = "auto", *, process: s
         structlog.processors.TimeStamper(fmt="iso", utc=True),
     ]
     if human:
-        processors.append(structlog.dev.ConsoleRenderer())
+        # Plain: printing every local variable of a failed request, catalogue included, takes seconds.
+        processors.append(structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.plain_traceback))
     else:
         processors += [structlog.processors.format_exc_info, structlog.processors.JSONRenderer()]
     structlog.configure(

@@ -33,7 +33,15 @@ from configs.learning import (
     TrainingSettings,
     WindowSettings,
 )
-from configs.live import EventSettings, RecordSettings, ReplaySettings, ServingSettings
+from configs.live import (
+    EventSettings,
+    ExposureSettings,
+    GuardrailSettings,
+    MonitoringSettings,
+    RecordSettings,
+    ReplaySettings,
+    ServingSettings,
+)
 from configs.section import Section
 
 __all__ = [
@@ -43,9 +51,12 @@ __all__ = [
     "EncoderSettings",
     "EvaluationSettings",
     "EventSettings",
+    "ExposureSettings",
     "FeatureSettings",
+    "GuardrailSettings",
     "IngestSettings",
     "LogSettings",
+    "MonitoringSettings",
     "NetworkSettings",
     "NeuralSettings",
     "RankingSettings",
@@ -108,6 +119,7 @@ class Settings(BaseSettings):
     events: EventSettings
     record: RecordSettings
     replay: ReplaySettings
+    monitoring: MonitoringSettings
 
     @classmethod
     def settings_customise_sources(

@@ -14,6 +14,7 @@ import msgspec
 from configs.settings import EventSettings
 from events import ga4
 from events.contract import Event, InvalidEventError, Kind
+from events.exposure import EXPOSED, RESERVED
 from events.segment import (
     EVENTS,
     NOTHING,
@@ -210,6 +211,10 @@ def _require_kind_and_person(call: Call, kind: str | None, where: str) -> None:
         raise InvalidEventError(f"{where}type", f"is {kind[:40]!r}, expected one of {', '.join(get_args(CallType))}")
     if kind == "track" and call.event is None:
         raise InvalidEventError(f"{where}event", "is missing: a track call names what happened")
+    if call.event == EXPOSED:
+        raise InvalidEventError(f"{where}event", f"is {EXPOSED!r}, which only the service itself may say: rename it")
+    if (call.message_id or "").startswith(RESERVED):
+        raise InvalidEventError(f"{where}messageId", f"begins with {RESERVED!r}, as only the service's own may")
     if kind == "alias":
         if call.user_id is None:
             raise InvalidEventError(f"{where}userId", "is missing: an alias call says who it is from now on")

@@ -6,7 +6,9 @@ from typing import Literal
 
 import msgspec
 
-Kind = Literal["track", "page", "identify", "alias", "other"]
+from events.exposure import Exposure
+
+Kind = Literal["track", "page", "identify", "alias", "other", "exposure"]
 
 MAX_ID = 256
 """Longest id of a product, session, shopper or message, in characters."""
@@ -71,6 +73,7 @@ class Event(msgspec.Struct, frozen=True, array_like=True):
         request_id, list_id: the recommendation request and the block that products were shown in, if told.
         context: device, country, region, referrer, channel, url, as far as told.
         traits: of an identify call, the scalar ones as text.
+        exposure: of our own answers, what was shown; no call that comes from outside has it.
     """
 
     message_id: str
@@ -89,6 +92,7 @@ class Event(msgspec.Struct, frozen=True, array_like=True):
     request_id: str | None = None
     list_id: str | None = None
     traits: dict[str, str] = {}
+    exposure: Exposure | None = None
 
 
 _encoder = msgspec.msgpack.Encoder()
@@ -97,7 +101,8 @@ _decoder = msgspec.msgpack.Decoder(Event)
 
 def ids_of(event: Event) -> tuple[str | None, ...]:
     """Return every id that an event names a person or a session by."""
-    return event.session_id, event.shopper_id, event.anonymous_id, event.previous_id
+    unit = None if event.exposure is None else event.exposure.unit
+    return event.session_id, event.shopper_id, event.anonymous_id, event.previous_id, unit
 
 
 def encode(event: Event) -> bytes:

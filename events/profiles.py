@@ -90,6 +90,8 @@ class ProfileStore:
             RedisError, OSError: Redis did not answer; some records may have been changed, which does no harm.
             PartError: others kept changing the same records.
         """
+        # What we showed ourselves is nothing that the shopper did.
+        events = [event for event in events if event.kind != "exposure"]
         work = _Work(self._targets(events), links_of(events))
         for _ in range(MOST_ATTEMPTS):
             if not work.targets and not work.links:

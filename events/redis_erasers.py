@@ -16,6 +16,7 @@ from events.mentions import Mentions
 from events.session.store import SESSIONS, decode_session, session_key
 from events.shopper.identity import ANONYMOUS, PREVIOUS, USER
 from events.shopper.store import LINKS, links_key, shopper_key
+from events.shopper.units import UNITS, decode_unit
 from events.suppression import copy_suppressed
 
 PAGE = 500
@@ -64,7 +65,7 @@ XDEL alone would only mark entries as deleted; their bytes would stay until all 
 
 
 class ProfileEraser:
-    """Sessions, recent orders and links.
+    """Sessions, recent orders, links, and the names in experiments.
 
     Sessions are found by looking through all of them: nobody has to keep an index for a rare wish.
     """
@@ -86,7 +87,15 @@ class ProfileEraser:
                 for key in keys:
                     pipe.zrem(key, *ends)
                 removed["links"] += sum(await pipe.execute())
+        theirs = {*ids, *(key.removeprefix(SESSIONS) for key in sessions)}
+        removed["names in experiments"] = sum([await self._redis.delete(key) async for key in self._units_of(theirs)])
         return Part("redis: profiles", removed)
+
+    async def _units_of(self, ids: set[str]) -> AsyncIterator[bytes]:
+        async for keys in _pages(self._redis.scan_iter(match=f"{UNITS}*", count=PAGE)):
+            for key, unit in zip(keys, await self._redis.mget(keys), strict=True):
+                if not ids.isdisjoint({key.decode("utf-8", "surrogatepass").removeprefix(UNITS), decode_unit(unit)}):
+                    yield key
 
     async def _sessions_of(self, ids: set[str]) -> AsyncIterator[str]:
         looked_for = [an_id.encode("utf-8", "surrogatepass") for an_id in ids]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -16,12 +16,15 @@ from numpy.typing import NDArray
 
 from configs.errors import NotBuiltError
 from configs.home import read_json
-from features.keys import distinct_keys, stable_keys
+from features.keys import distinct_keys, repeated_keys
 from features.shopper import Order
 from features.texts import Texts
 
 SEPARATOR = " > "
 """Between the levels of a category path, widest first."""
+
+PIECE = 4096
+"""Rows that are turned into Python objects at a time."""
 
 
 @dataclass(frozen=True)
@@ -70,8 +73,10 @@ class Catalogue:
     @cached_property
     def levels(self) -> Levels:
         """Each product's place in the category tree."""
-        names, leaf = np.unique(np.array(self.categories, dtype=object), return_inverse=True)
-        paths = [name.split(SEPARATOR) for name in names.tolist()]
+        found = text_column(self.categories).combine_chunks().dictionary_encode()  # numpy would sort every row's text
+        names = sorted(found.dictionary.to_pylist())
+        leaf = pc.index_in(found.dictionary, pa.array(names, pa.string())).to_numpy()[found.indices.to_numpy()]
+        paths = [name.split(SEPARATOR) for name in names]
         parents = np.unique([SEPARATOR.join(path[:-1] or path) for path in paths], return_inverse=True)[1]
         departments = np.unique([path[0] for path in paths], return_inverse=True)[1]
         return Levels(leaf.astype(np.int32), parents[leaf].astype(np.int32), departments[leaf].astype(np.int32))
@@ -93,7 +98,6 @@ class Catalogue:
         Raises:
             DataError: two product ids collide in their key.
         """
-        brand_keys = np.where(np.array(brands, dtype=object) == "", 0, stable_keys(brands)).astype(np.int64)
         return cls(
             ids,
             titles,
@@ -103,8 +107,8 @@ class Catalogue:
             in_stock,
             np.full(len(ids), np.nan, dtype=np.float32) if margin is None else margin,
             distinct_keys(ids),
-            stable_keys(categories),
-            brand_keys,
+            repeated_keys(categories),
+            repeated_keys(brands, unknown=""),
         )
 
 
@@ -202,17 +206,28 @@ def load_catalogue(data: Path) -> Catalogue:
     return catalogue_of(_read(data / "products.parquet").sort_by("product_id"))
 
 
-def catalogue_of(table: pa.Table) -> Catalogue:
-    """Return the catalogue of a table with the contract's product columns, in the table's order."""
-    return Catalogue.of(
-        ids=table["product_id"].to_pylist(),
-        titles=Texts(table["title"]),
-        categories=table["category"].to_pylist(),
-        brands=table["brand"].to_pylist(),
-        price=_numbers(table["price"]).astype(np.float32),
-        in_stock=table["in_stock"].to_numpy().astype(bool),
-        margin=_numbers(table["margin"]).astype(np.float32),
-    )
+def catalogue_of(table: pa.Table, keys: Mapping[str, NDArray[np.int64]] | None = None) -> Catalogue:
+    """Return the catalogue of a table with the contract's product columns, in the table's order.
+
+    Args:
+        table: products. keys: the three arrays of keys by their name, where they are known already.
+    """
+    columns: dict[str, Any] = {
+        "ids": _texts(table["product_id"]),
+        "titles": Texts(table["title"]),
+        "categories": _repeated_texts(table["category"]),
+        "brands": _repeated_texts(table["brand"]),
+        "price": _numbers(table["price"]).astype(np.float32),
+        "in_stock": table["in_stock"].to_numpy().astype(bool),
+        "margin": _numbers(table["margin"]).astype(np.float32),
+    }
+    return Catalogue.of(**columns) if keys is None else Catalogue(**(columns | dict(keys)))
+
+
+def text_column(texts: Sequence[str]) -> pa.ChunkedArray:
+    """Return texts as a column, made piece by piece, so that another thread may go on in between."""
+    pieces = (texts[start : start + PIECE] for start in range(0, len(texts), PIECE))
+    return pa.chunked_array([pa.array(piece, pa.string()) for piece in pieces], pa.string())
 
 
 def load_history(data: Path) -> History:
@@ -258,6 +273,19 @@ def _read(path: Path) -> pa.Table:
     if not path.exists():
         raise NotBuiltError(f"{path} does not exist: run `tillwise ingest` first.")
     return pq.read_table(path)
+
+
+def _texts(column: pa.ChunkedArray) -> list[str]:
+    """Return a column's texts, piece by piece, so that another thread may go on in between."""
+    pieces = (column.slice(start, PIECE).to_pylist() for start in range(0, len(column), PIECE))
+    return [text for piece in pieces for text in piece]
+
+
+def _repeated_texts(column: pa.ChunkedArray) -> list[str]:
+    """Return a column's texts, equal ones being one object: a catalogue has few categories and brands."""
+    found = column.combine_chunks().dictionary_encode()
+    texts, codes = found.dictionary.to_pylist(), found.indices
+    return [texts[code] for start in range(0, len(codes), PIECE) for code in codes.slice(start, PIECE).to_pylist()]
 
 
 def _numbers(column: pa.ChunkedArray) -> NDArray[np.float64]:

@@ -26,6 +26,14 @@ def stable_keys(names: Iterable[str]) -> NDArray[np.int64]:
     return np.fromiter((stable_key(name) for name in names), dtype=np.int64)
 
 
+def repeated_keys(names: Iterable[str], unknown: str | None = None) -> NDArray[np.int64]:
+    """Return the keys of names that repeat, each worked out once, int64 in their order; 0 for the name `unknown`."""
+    known = {} if unknown is None else {unknown: 0}
+    return np.fromiter(
+        (known[name] if name in known else known.setdefault(name, stable_key(name)) for name in names), dtype=np.int64
+    )
+
+
 def distinct_keys(names: list[str]) -> NDArray[np.int64]:
     """Return the keys of distinct names.
 

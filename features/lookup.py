@@ -71,8 +71,8 @@ def _find(
 
 
 @compiled
-def search(known: NDArray[np.int64], wanted: int) -> int:
-    """Return where a value lies in the ascending distinct `known`; -1 if it does not. For kernels."""
+def search(known: NDArray[Any], wanted: int) -> int:
+    """Return where a value lies in the ascending distinct `known`; -1 if it does not. For kernels and single values."""
     low, high = 0, known.size
     while low < high:
         middle = (low + high) // 2

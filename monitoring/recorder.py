@@ -31,6 +31,7 @@ def recorder_area(settings: Settings) -> Area:
     facts |= {
         "orders": counts.get("orders", 0),
         "outcomes": counts.get("outcomes", 0),
+        "exposures": counts.get("exposures", 0),
         "events_not_yet_in_a_file": counts.get("log_tail", 0),
     }
     beat = read_json(settings.work.run / RECORDER_BEAT)

@@ -86,7 +86,12 @@ def service_area(settings: Settings) -> Area:
     if ready.status_code != httpx.codes.OK or told.status_code != httpx.codes.OK:
         codes = {"readyz": ready.status_code, "status": told.status_code}
         return Area("service", "failing", facts | codes, fix=f"see {settings.work.logs / 'service.log'}")
-    return Area("service", "ok", facts | told.json())
+    facts |= told.json()
+    if facts["model"]["refused"] is not None:
+        return Area("service", "stale", facts, fix="tillwise rollback, or promote another version")
+    if facts["rules"]["refused"] is not None:
+        return Area("service", "stale", facts, fix="correct the rules file as rules.refused says")
+    return Area("service", "ok", facts)
 
 
 async def _consumers(settings: Settings) -> tuple[list[dict[str, Any]], Lag]:

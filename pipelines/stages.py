@@ -88,7 +88,7 @@ STAGES: tuple[Stage, ...] = (
     ),
     Stage(
         name="promote",
-        function="training.registry:promote",
+        function="training.promotion:promote",
         does="let the new version serve, if it beats the simpler arms",
         seconds=5,
         upstream=("register",),
@@ -107,6 +107,12 @@ STAGES: tuple[Stage, ...] = (
 )
 
 ON_DEMAND: tuple[Stage, ...] = (
+    Stage(
+        name="rollback",
+        function="training.promotion:rollback",
+        does="let the earlier version serve again",
+        seconds=5,
+    ),
     Stage(
         name="recommend",
         function="training.batch:recommend",

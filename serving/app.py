@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager
 from typing import Any
 
 from litestar import Litestar
@@ -13,17 +14,18 @@ from litestar.types import ControllerRouterHandler
 
 from configs import Settings
 from events.brokers import connect
-from serving.catalogue import ProductSearch
-from serving.clock import Clock, service_clock
+from serving.clock import Clock
 from serving.errors import HANDLERS
+from serving.experiments import ExposureLog, Shadows, running_experiments
+from serving.models import Models
 from serving.path import Engine
 from serving.profiles import Profiles
 from serving.routes import COLLECT_ROUTES, ROUTES
 from serving.routes.collect import Collector
+from serving.rules import RuleBook
 from serving.state import StateReader
 from training.package import ModelPackage
 from training.parallel import single_thread
-from training.recommender import Recommender
 
 VERSION = "1"
 
@@ -36,21 +38,32 @@ def make_collector_app(settings: Settings, clock: Clock) -> Litestar:
 
 
 def make_app(settings: Settings, package: ModelPackage) -> Litestar:
-    """Return the application around a loaded package, warmed up; nothing is connected before the first request."""
-    clock = service_clock(package.clock, package.as_of)
-    state, broker = StateReader(settings, package.matrix), connect(settings)
-    engine = Engine(Recommender(package), state, clock, settings.serving)
-    profiles = Profiles(settings, package.matrix, clock, broker)
+    """Return the application around a loaded package, which it serves whatever becomes champion."""
+    return make_serving_app(settings, Models.pinned(package))
+
+
+def make_serving_app(settings: Settings, models: Models) -> Litestar:
+    """Return the application around models, which may be swapped; nothing is connected before the first request."""
+    clock = models.clock
+    state, broker, experiments = StateReader(settings), connect(settings), running_experiments(settings)
+    exposures = None
+    if settings.serving.exposures.enabled:
+        shadows = Shadows(experiments.shadows, models.recommender)
+        exposures = ExposureLog(broker, settings.serving.exposures, settings.events, shadows, state.remember)
+    rules = RuleBook(settings.serving.rules_file, models.champion.matrix)
+    models.prepare(rules.over)
+    engine = Engine(models, rules, state, clock, settings.serving, experiments, exposures)
+    profiles = Profiles(settings, models, clock, broker)
     single_thread()
-    engine.warm()
     dependencies = {
         "engine": engine,
         "collector": Collector(broker, clock, settings.events),
-        "search": ProductSearch(package.matrix),
+        "models": models,
         "profiles": profiles,
         "limits": settings.serving,
     }
-    return _application(settings, ROUTES, dependencies, [state.close, profiles.close, broker.close])
+    closing = [*([] if exposures is None else [exposures.close]), state.close, profiles.close, broker.close]
+    return _application(settings, ROUTES, dependencies, closing, [rules.followed])
 
 
 def _application(
@@ -58,12 +71,14 @@ def _application(
     routes: Sequence[ControllerRouterHandler],
     dependencies: Mapping[str, Any],
     on_shutdown: Sequence[Callable[[], Awaitable[None]]],
+    lifespan: Sequence[Callable[[Litestar], AbstractAsyncContextManager[None]]] = (),
 ) -> Litestar:
     return Litestar(
         route_handlers=routes,
         dependencies={name: _always(value) for name, value in dependencies.items()},
         exception_handlers=HANDLERS,
         on_shutdown=on_shutdown,
+        lifespan=lifespan,
         request_max_body_size=settings.events.max_body_kb * 1024,
         openapi_config=OpenAPIConfig(
             title="Tillwise", version=VERSION, path="/schema", render_plugins=[SwaggerRenderPlugin()]

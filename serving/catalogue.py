@@ -11,6 +11,7 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from features.context import ProductMatrix
+from features.history import text_column
 from serving.schema import Product
 
 BLOCK = 4096
@@ -26,17 +27,17 @@ class ProductSearch:
     def __init__(self, matrix: ProductMatrix) -> None:
         catalogue, self._rows = matrix.catalogue, matrix.by_popularity
         self._matrix = matrix
+        own, shared = (catalogue.titles, catalogue.ids), (catalogue.categories, catalogue.brands)
         order = pa.array(self._rows)
-        self._own = [_lower(pa.array(texts, pa.string()).take(order)) for texts in (catalogue.titles, catalogue.ids)]
-        shared = (
-            pa.array(texts, pa.string()).dictionary_encode() for texts in (catalogue.categories, catalogue.brands)
-        )
-        self._shared = [(_lower(texts.dictionary), texts.indices.to_numpy()[self._rows]) for texts in shared]
+        self._own = [_lower(text_column(texts).combine_chunks().take(order)) for texts in own]
+        names = (text_column(texts).combine_chunks().dictionary_encode() for texts in shared)
+        self._shared = [(_lower(texts.dictionary), texts.indices.to_numpy()[self._rows]) for texts in names]
         pa.default_memory_pool().release_unused()  # of building: of a million products 100 MB
 
     def find(self, words: str, limit: int) -> list[Product]:
         """Return up to `limit` products of which each word is in some text; of an empty query the most popular."""
-        wanted = _lower(pa.array(words.split(), pa.string())).to_pylist()
+        sound = words.encode(errors="replace").decode()  # half a surrogate pair is no text that Arrow takes
+        wanted = _lower(pa.array(sound.split(), pa.string())).to_pylist()
         tests = [self._test(word) for word in sorted(wanted, key=len, reverse=True)]  # the longest rules out most
         found: list[int] = []
         for start in range(0, self._rows.size, BLOCK):

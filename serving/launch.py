@@ -5,8 +5,14 @@ from __future__ import annotations
 import os
 import sys
 
+import structlog
+
 from configs import Settings
-from training.registry import champion_package
+from configs.errors import NotBuiltError
+from training.aliases import CHAMPION, pointer_path
+from training.following import Follower, RegistryError
+
+log = structlog.get_logger()
 
 _BENTOML_OPTIONS = " ".join(
     [
@@ -21,11 +27,15 @@ def serve(settings: Settings) -> None:
     """Replace this process by the server, in the foreground, until SIGTERM or SIGINT.
 
     Raises:
-        NotBuiltError: no model is champion yet.
+        NotBuiltError: no model is champion yet. ConfigError: the experiments file does not fit.
     """
-    package = settings.serving.package or champion_package(settings)
+    if settings.serving.experiments is not None:
+        from serving.experiments import running_experiments
+
+        running_experiments(settings)  # here it is one sentence, in a worker it would be a stack trace
+    if settings.serving.package is None:
+        _point_at_champion(settings)
     environment = os.environ | {
-        "TILLWISE_SERVING__PACKAGE": str(package),
         "BENTOML_DO_NOT_TRACK": "True",
         "BENTOML_HOME": str(settings.work.run / "bentoml"),
         "BENTOML_CONFIG_OPTIONS": _BENTOML_OPTIONS,
@@ -33,3 +43,23 @@ def serve(settings: Settings) -> None:
     command = [sys.executable, "-m", "bentoml", "serve", "serving.service:Service"]
     command += ["--host", settings.serving.host, "--port", str(settings.serving.port)]
     os.execve(sys.executable, command, environment)
+
+
+def _point_at_champion(settings: Settings) -> None:
+    """Let the pointers say what the registry does now; if that does not answer, what it said last serves.
+
+    Raises:
+        NotBuiltError: no model is champion.
+    """
+    trouble = None
+    try:
+        Follower(settings).look()
+    except RegistryError as error:
+        trouble = str(error)
+    if not pointer_path(settings.work, CHAMPION).exists():
+        because = "" if trouble is None else f" ({trouble})"
+        raise NotBuiltError(
+            f"No model is champion yet{because}: run `make run`, or `tillwise train`, `register` and `promote`."
+        )
+    if trouble is not None:
+        log.warning("registry out of reach, its last word counts", error=trouble)

@@ -1,4 +1,4 @@
-"""Who may read and erase profiles: bearers of an operator key."""
+"""Who may read and erase profiles and see scores taken apart: bearers of an operator key."""
 
 from __future__ import annotations
 
@@ -10,18 +10,19 @@ from pydantic import SecretStr
 from configs.keys import KnownKeys
 
 
-def require_operator(authorization: str | None, keys: Sequence[SecretStr]) -> None:
+def require_operator(authorization: str | None, keys: Sequence[SecretStr], what: str = "Profiles are") -> None:
     """Check the Authorization header of a request.
 
     Args:
         authorization: as sent, None if it was not. keys: those that the settings name.
+        what: that they open, as the beginning of a sentence.
 
     Raises:
-        NotFoundException: no key is set up, so there are no operator routes.
+        NotFoundException: no key is set up, so this does not exist.
         NotAuthorizedException: the header holds none of the keys.
     """
     if not keys:
-        raise NotFoundException("Profiles are not open to anybody: name a key in the setting serving.operator_keys.")
+        raise NotFoundException(f"{what} not open to anybody: name a key in the setting serving.operator_keys.")
     scheme, _, told = (authorization or "").partition(" ")
     if scheme.lower() != "bearer" or not told:
         raise NotAuthorizedException("This takes an operator key: send the header Authorization: Bearer KEY.")

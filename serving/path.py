@@ -1,23 +1,27 @@
-"""The request path: decode → read state → cart → rank → explain → answer. One function, readable top to bottom."""
+"""The request path: check → read state → assign → rank, rules, explore (`serving.showing`) → answer → log the exposure.
+
+Readable top to bottom.
+"""
 
 from __future__ import annotations
 
 import math
+import time
 import uuid
-from collections.abc import Sequence
-from dataclasses import dataclass
-
-import structlog
+from dataclasses import dataclass, field
 
 from configs.settings import ServingSettings
-from features.activity import Action
-from features.shopper import ShopperState
+from features.context import ProductMatrix
 from serving.clock import Clock
+from serving.experiments import Asked, Experiments, ExposureLog, shopper_of, unit_of
+from serving.explain import contributions
+from serving.models import Models
+from serving.rules import RuleBook
 from serving.schema import Fallback, Item, RecommendationAnswer, RecommendationRequest
+from serving.showing import Shown, show
 from serving.state import Known, StateReader
-from training.recommender import ARMS, FALLBACKS, Recommendation, Recommender
-
-log = structlog.get_logger()
+from training.aliases import CHAMPION
+from training.recommender import ARMS, Recommendation
 
 
 class RequestError(Exception):
@@ -30,12 +34,15 @@ class RequestError(Exception):
 
 @dataclass(frozen=True)
 class Engine:
-    """What a worker needs to answer: the model, the state and the time."""
+    """What a worker needs to answer: models, rules, state and time; experiments, and where exposures go."""
 
-    recommender: Recommender
+    models: Models
+    rules: RuleBook
     state: StateReader
     clock: Clock
     limits: ServingSettings
+    experiments: Experiments = field(default_factory=Experiments)
+    exposures: ExposureLog | None = None
 
     async def answer(self, request: RecommendationRequest) -> RecommendationAnswer:
         """Return the recommendations for a request; degraded, and saying so, rather than none.
@@ -43,53 +50,59 @@ class Engine:
         Raises:
             RequestError: the request breaks a limit or names nobody.
         """
+        started = time.perf_counter()
         check(request, self.limits)
-        now = self.clock() if request.at is None else request.at.timestamp()
-        known = await self.state.read(request.session_id, request.shopper_id, now)
+        asked = await self._asked(request)
+        rules = self.rules.over(asked.served.matrix)
+        shown = show(asked, rules)
+        ranked = shown.ranked
+        trouble = "; ".join(reason for reason in (asked.known.missing, asked.missing, ranked.failed) if reason) or None
+        answer = RecommendationAnswer(
+            request_id=asked.request_id,
+            model_version=asked.served.version,
+            rules_version=rules.version,
+            arm=ranked.arm,
+            items=[_item(asked.served.matrix, item) for item in shown.items],
+            fallback=Fallback(ranked.arm, trouble) if trouble else None,
+            experiment=asked.assigned.experiment,
+            experiment_arm=None if asked.assigned.arm is None else asked.assigned.arm.name,
+        )
+        if self.exposures is not None:
+            self.exposures.add(asked, ranked, trouble, (time.perf_counter() - started) * 1e3, rules.version)
+        if request.explain:
+            await _explain(answer, asked, shown)
+        return answer
+
+    async def _asked(self, request: RecommendationRequest) -> Asked:
+        """Return a request with what is known of it and who answers it: one package, whatever is swapped meanwhile."""
+        at, served, missing = self.clock(), self.models.champion, None
+        now = at if request.at is None else request.at.timestamp()
+        known = await self.state.read(request.session_id, request.shopper_id, now, served.matrix)
+        assigned = self.experiments.assign(unit_for(request, known), request.arm, at)
+        if assigned.arm is not None and assigned.arm.alias != CHAMPION:
+            other = self.models.named(assigned.arm.alias)
+            served, missing = other or served, None if other else f"no model is {assigned.arm.alias}"
         cart = cart_of(request, list(known.session.cart) if known.session else [])
-        ranked, arm, failed = self._rank(cart, known, now, request)
-        trouble = "; ".join(reason for reason in (known.missing, failed) if reason)
-        return RecommendationAnswer(
-            request_id=uuid.uuid4().hex,
-            model_version=self.recommender.package.version,
-            arm=arm,
-            items=[self._item(item) for item in ranked],
-            fallback=Fallback(arm, trouble) if trouble else None,
-        )
+        return Asked(request, uuid.uuid4().hex, at, now, known, cart, assigned, served, missing)
 
-    def warm(self) -> None:
-        """Rank once with every arm, so that no request pays for first-time work."""
-        ids, now = self.recommender.package.products.ids, self.clock()
-        seen: list[Action] = [(product, now, "view") for product in ids[3:4]]
-        for arm in ARMS:
-            self.recommender.recommend(ids[:3], ShopperState.empty(), now, 5, arm, activity=seen)
 
-    def _rank(
-        self, cart: Sequence[str], known: Known, now: float, request: RecommendationRequest
-    ) -> tuple[list[Recommendation], str, str | None]:
-        """Return (recommendations, the arm that made them, why it is not the one asked for)."""
-        failed = None
-        for arm in dict.fromkeys((request.arm, *FALLBACKS)):
-            try:
-                found = self.recommender.recommend(cart, known.shopper, now, request.k, arm, activity=known.activity)
-                return found, arm, failed
-            except Exception as error:  # whatever breaks in one arm, the next one answers; the log keeps the cause
-                log.exception("arm failed", arm=arm)
-                failed = f"{request.arm} failed ({type(error).__name__})"
-        return [], request.arm, failed
+async def _explain(answer: RecommendationAnswer, asked: Asked, shown: Shown) -> None:
+    found = await contributions(asked.served.explainer, shown.ranked.context, shown.chosen, shown.ranked.arm)
+    for item, parts in zip(answer.items, found, strict=True):
+        item.contributions = parts
 
-    def _item(self, found: Recommendation) -> Item:
-        matrix = self.recommender.package.matrix
-        row = matrix.row_of[found.product_id]
-        price = float(matrix.price[row])
-        return Item(
-            product_id=found.product_id,
-            title=matrix.catalogue.titles[row],
-            category=matrix.catalogue.categories[row],
-            price=None if math.isnan(price) else round(price, 2),
-            score=round(found.score, 5),
-            reason=found.reason,
-        )
+
+def _item(matrix: ProductMatrix, found: Recommendation) -> Item:
+    row = matrix.row_of[found.product_id]
+    price = float(matrix.price[row])
+    return Item(
+        product_id=found.product_id,
+        title=matrix.catalogue.titles[row],
+        category=matrix.catalogue.categories[row],
+        price=None if math.isnan(price) else round(price, 2),
+        score=round(found.score, 5),
+        reason=found.reason,
+    )
 
 
 def check(request: RecommendationRequest, limits: ServingSettings) -> None:
@@ -100,7 +113,7 @@ def check(request: RecommendationRequest, limits: ServingSettings) -> None:
     """
     if request.session_id is None and request.shopper_id is None and request.cart is None:
         raise RequestError("body", "names nobody: give session_id, shopper_id or cart")
-    if request.arm not in ARMS:
+    if request.arm is not None and request.arm not in ARMS:
         raise RequestError("arm", f"is {request.arm!r}, expected one of {', '.join(ARMS)}")
     if request.k > limits.max_k:
         raise RequestError("k", f"is {request.k}, at most {limits.max_k} items are given")
@@ -108,6 +121,13 @@ def check(request: RecommendationRequest, limits: ServingSettings) -> None:
         raise RequestError("cart", f"has {len(request.cart)} lines, at most {limits.max_cart} are taken")
     if request.at is not None and request.at.tzinfo is None:
         raise RequestError("at", "has no time zone: end it with Z or an offset such as +02:00")
+
+
+def unit_for(request: RecommendationRequest, known: Known) -> str | None:
+    """Return the name under which whoever asks takes part in experiments, None if nobody is named."""
+    anonymous = known.session.anonymous_ids[:1] if known.session else ()
+    shopper = shopper_of(request, known)
+    return unit_of(request.session_id, anonymous[0] if anonymous else None, shopper, known.person, known.visit)
 
 
 def cart_of(request: RecommendationRequest, session_cart: list[str]) -> list[str]:

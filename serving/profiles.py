@@ -32,6 +32,7 @@ from features.online import ShopperReader
 from features.rates import RateTable
 from features.shopper import ShopperState
 from serving.clock import Clock
+from serving.models import Models
 from serving.schema import Habit, Profile, ProfileActivity, ProfileLine, ProfileOrder, SessionProfile, ShopperProfile
 
 MOST_HABITS = 10
@@ -55,15 +56,15 @@ class Profiles:
     """Reads and erases profiles.
 
     Args:
-        settings: which Redis, which record. matrix: the catalogue that names products, categories and brands.
+        settings: which Redis, which record. models: the champion's catalogue names products, categories and brands.
         clock: the service's. broker: through which events come.
         erasers: further places that keep something of people.
     """
 
     def __init__(
-        self, settings: Settings, matrix: ProductMatrix, clock: Clock, broker: Broker, erasers: Sequence[Eraser] = ()
+        self, settings: Settings, models: Models, clock: Clock, broker: Broker, erasers: Sequence[Eraser] = ()
     ) -> None:
-        self._settings, self._matrix, self._clock = settings, matrix, clock
+        self._settings, self._models, self._clock = settings, models, clock
         self._erasing: set[asyncio.Task[Receipt]] = set()
         self._stay = settings.events.longest_stay_seconds
         self._shoppers = ShopperReader()
@@ -79,6 +80,10 @@ class Profiles:
             TrainingEraser(self._redis, settings.work.suppressed),
             LogEraser(self._redis),
         )
+
+    @property
+    def _matrix(self) -> ProductMatrix:
+        return self._models.champion.matrix
 
     async def read(self, an_id: str) -> Profile | None:
         """Return what is known under the id of a session or a shopper; None if nothing is."""

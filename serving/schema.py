@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Annotated
 
 import msgspec
-from msgspec import Meta
+from msgspec import UNSET, Meta, UnsetType
 
 from events.segment import Text
 
@@ -22,11 +22,12 @@ class CartLine(msgspec.Struct, forbid_unknown_fields=True):
 
 
 class RequestContext(msgspec.Struct, forbid_unknown_fields=True):
-    """Where the request comes from; kept with the impression, not ranked on yet."""
+    """Where the request comes from, and from whom; business rules look at country and age."""
 
     device: Annotated[str, Meta(max_length=120)] | None = None
     country: Annotated[str, Meta(max_length=120)] | None = None
     referrer: Annotated[str, Meta(max_length=2000)] | None = None
+    age: Annotated[int, Meta(ge=0, le=150, description="of the shopper, years; null: unknown")] | None = None
 
 
 class RecommendationRequest(msgspec.Struct, forbid_unknown_fields=True):
@@ -37,11 +38,14 @@ class RecommendationRequest(msgspec.Struct, forbid_unknown_fields=True):
     cart: Annotated[list[CartLine] | None, Meta(description="cart lines; else the session's cart")] = None
     checkout_step: Step | None = None
     k: Annotated[int, Meta(ge=1, description="items wanted")] = 10
-    arm: Annotated[str, Meta(description="how to rank: see /v1/status")] = "model"
+    arm: Annotated[
+        str | None, Meta(description="how to rank: see /v1/status; such a request takes part in no experiment")
+    ] = None
     at: Annotated[
         datetime | None, Meta(description="moment to rank for, to replay history; default: the service's clock")
     ] = None
     context: RequestContext | None = None
+    explain: Annotated[bool, Meta(description="tell each item's contributions; for operators")] = False
 
 
 class Item(msgspec.Struct):
@@ -53,6 +57,15 @@ class Item(msgspec.Struct):
     price: float | None
     score: Annotated[float, Meta(description="comparable within one answer only")]
     reason: Annotated[str, Meta(description="why, in words a shopper can read")]
+    contributions: Annotated[
+        dict[str, float] | UnsetType,
+        Meta(
+            description="only if `explain` was asked for: what each feature contributes, with `base`, what discovery "
+            "and signals add, and what business rules add (`rules`); they add up to the score before it was rounded, "
+            "within 0.0001 or, of scores above 1, that share of them. Trees by TreeSHAP, networks by sampled Shapley "
+            "values from the mean of training: see training/contributions.py"
+        ),
+    ] = UNSET
 
 
 class Fallback(msgspec.Struct, frozen=True):
@@ -67,9 +80,12 @@ class RecommendationAnswer(msgspec.Struct):
 
     request_id: str
     model_version: str
+    rules_version: Annotated[str, Meta(description="of the business rules that chose: digits of their file's digest")]
     arm: str
     items: list[Item]
     fallback: Fallback | None
+    experiment: Annotated[str | None, Meta(description="the experiment that this request took part in")] = None
+    experiment_arm: str | None = None
 
 
 class Accepted(msgspec.Struct):
@@ -193,6 +209,51 @@ class Profile(msgspec.Struct):
     shopper: ShopperProfile | None
 
 
+class ExposureStatus(msgspec.Struct):
+    """What became of the answers of this worker, since it started."""
+
+    logged: Annotated[int, Meta(description="exposures that the broker accepted")]
+    waiting: int
+    dropped: Annotated[int, Meta(description="answers that are not logged: too many waited, or one could not be told")]
+    shadows_skipped: Annotated[int, Meta(description="exposures without what shadow arms would show: too many waited")]
+
+
+class RefusedPackage(msgspec.Struct, frozen=True):
+    """A package that was to serve and does not."""
+
+    version: str | None
+    reason: str
+    at: str
+
+
+class RefusedRules(msgspec.Struct):
+    """A change of the rules file that does not fit; the rules before it serve on."""
+
+    reason: str
+    at: str
+
+
+class ModelStatus(msgspec.Struct, frozen=True):
+    """What the worker that answers has loaded."""
+
+    version: str
+    alias: str
+    loaded_at: str
+    load_seconds: Annotated[float, Meta(description="how long loading, checking and testing it took")]
+    process: Annotated[int, Meta(description="id of the worker's process")]
+    previous: Annotated[str | None, Meta(description="what served before, kept for an instant rollback")]
+    challenger: str | None
+    refused: Annotated[RefusedPackage | None, Meta(description="the newest package, if it cannot serve")]
+
+
+class RulesStatus(msgspec.Struct):
+    """The business rules in force."""
+
+    version: str
+    loaded_at: Annotated[str, Meta(description="by the wall clock")]
+    refused: Annotated[RefusedRules | None, Meta(description="the newest change of the file, if it was refused")]
+
+
 class Status(msgspec.Struct):
     """What serves."""
 
@@ -202,6 +263,10 @@ class Status(msgspec.Struct):
     as_of: Annotated[str, Meta(description="the model knows nothing later")]
     now: Annotated[str, Meta(description="the service's clock")]
     redis: Annotated[bool, Meta(description="whether session and shopper state can be read")]
+    experiment: Annotated[str | None, Meta(description="the experiment that the service was started with")]
+    exposures: Annotated[ExposureStatus | None, Meta(description="null if exposures are not logged")]
+    model: ModelStatus
+    rules: RulesStatus
 
 
 class Problem(msgspec.Struct):

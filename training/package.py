@@ -2,8 +2,9 @@
 
 Layout: `manifest.json` (schema, cutoff, settings, checksums), `products.parquet`, `*.npy` (memory-mapped, so workers
 share them), among them `neural_*.npy` (the network's arrays) and `encoder_*.npy` (the encoder's), `ranker.txt`
-(LightGBM text), `ranker.onnx` (the same trees), `student.onnx` and `student_int8.onnx`. The version is a digest of the
-content: same inputs, same version.
+(LightGBM text), `ranker.onnx` (the same trees), `student.onnx` and `student_int8.onnx`, `golden.parquet` (requests and
+the answers it gave when it was made: see `training.selftest`). The version is a digest of the content: same inputs,
+same version.
 """
 
 from __future__ import annotations
@@ -30,26 +31,31 @@ from features.encoder import Encoder
 from features.history import Catalogue, catalogue_of
 from features.products import ProductStats
 from training.blend import Blend
+from training.golden import Golden, load_golden, save_golden
 from training.neural.network import NeuralRanker
 
 FORMAT = 8
 MANIFEST, PRODUCTS, RANKER, NEURAL, ENCODER = "manifest.json", "products.parquet", "ranker.txt", "neural_", "encoder_"
 TREES = "ranker.onnx"
+GOLDEN = "golden.parquet"
+KEYS = ("keys", "category_keys", "brand_keys")
+PAGE_BYTES = 4096
 STUDENTS = ("student", "student_int8")
 
 
 @dataclass(frozen=True)
 class ModelPackage:
-    """A loaded package.
+    """A package, loaded or about to be saved.
 
     Attributes:
-        version: 12 hex digits of the content's digest.
+        version: 12 hex digits of the content's digest; "" before it is saved.
         as_of: cutoff, unix seconds: the package knows nothing later. data: fingerprint of its data set.
         matrix: the product side. candidates: how many each generator may contribute.
         gbm: LightGBM model text. trees: the same as ONNX. neural: the network.
         students: the network distilled from both, ONNX models by name.
         heads: how scores add up, by head. ranking: how they make a list, and the head that does.
         clock: "historical" (the data end in the past and time is counted on from `as_of`) or "live".
+        golden: recorded requests and what it answered.
     """
 
     version: str
@@ -64,6 +70,7 @@ class ModelPackage:
     students: Mapping[str, bytes]
     heads: Mapping[str, Blend]
     ranking: RankingSettings
+    golden: tuple[Golden, ...] = ()
 
     @property
     def products(self) -> Catalogue:
@@ -82,7 +89,7 @@ class ModelPackage:
             raise PackageError(f"No model package lies in {folder}: run `tillwise train`, or check the path.")
         _check(folder, manifest)
         features = FeatureSettings(**manifest["features"])
-        catalogue = catalogue_of(pq.read_table(folder / PRODUCTS))
+        catalogue = catalogue_of(pq.read_table(folder / PRODUCTS), {name: _map(folder, name) for name in KEYS})
         pa.default_memory_pool().release_unused()  # of reading: of a million products 150 MB
         matrix = ProductMatrix(
             catalogue,
@@ -104,35 +111,13 @@ class ModelPackage:
             students={name: (folder / f"{name}.onnx").read_bytes() for name in STUDENTS},
             heads={name: Blend(**head) for name, head in manifest["heads"].items()},
             ranking=RankingSettings(**manifest["ranking"]),
+            golden=load_golden(folder / GOLDEN),
         )
 
 
-def save_package(
-    folder: Path,
-    matrix: ProductMatrix,
-    *,
-    gbm: str,
-    trees: bytes,
-    neural: NeuralRanker,
-    students: Mapping[str, bytes],
-    heads: Mapping[str, Blend],
-    as_of: int,
-    data: str,
-    clock: str,
-    candidates: CandidateSettings,
-    ranking: RankingSettings,
-) -> str:
-    """Write a package into the empty `folder` and return its version.
-
-    Args:
-        folder: exists and is empty.
-        matrix: the product side as of the cutoff.
-        gbm: LightGBM model text. trees: the same as ONNX. neural: the network.
-        students: ONNX models by name, those of `STUDENTS`.
-        heads: how scores add up, by head.
-        as_of: cutoff, unix seconds. data: fingerprint of the data set. clock: "historical" or "live".
-        candidates: limits of the generators. ranking: how scores make a list.
-    """
+def save_package(folder: Path, package: ModelPackage) -> str:
+    """Write a package into the empty `folder` and return its version, which `package.version` does not tell yet."""
+    matrix = package.matrix
     _save_catalogue(folder, matrix.catalogue)
     for name in ProductStats.names():
         np.save(folder / f"stats_{name}.npy", getattr(matrix.stats, name))
@@ -144,23 +129,24 @@ def save_package(
         _save_neighbours(folder, level, categories.confidence)
         np.save(folder / f"{level}_share.npy", categories.share)
     _save_encoder(folder, matrix.encoder)
-    (folder / RANKER).write_text(gbm, encoding="utf-8")
-    (folder / TREES).write_bytes(trees)
-    for name, array in neural.arrays().items():
+    (folder / RANKER).write_text(package.gbm, encoding="utf-8")
+    (folder / TREES).write_bytes(package.trees)
+    for name, array in package.neural.arrays().items():
         np.save(folder / f"{NEURAL}{name}.npy", array)
     for name in STUDENTS:
-        (folder / f"{name}.onnx").write_bytes(students[name])
+        (folder / f"{name}.onnx").write_bytes(package.students[name])
+    save_golden(folder / GOLDEN, package.golden)
     manifest: dict[str, Any] = {
         "format": FORMAT,
-        "as_of": as_of,
-        "data": data,
-        "clock": clock,
+        "as_of": package.as_of,
+        "data": package.data,
+        "clock": package.clock,
         "columns": list(COLUMNS),
         "features": matrix.features.model_dump(),
-        "candidates": candidates.model_dump(),
+        "candidates": package.candidates.model_dump(),
         "encoder": _encoder_settings(matrix.encoder),
-        "heads": {name: head.as_dict() for name, head in heads.items()},
-        "ranking": ranking.model_dump(),
+        "heads": {name: head.as_dict() for name, head in package.heads.items()},
+        "ranking": package.ranking.model_dump(),
         "files": {path.name: _digest(path) for path in sorted(folder.iterdir())},
     }
     manifest["version"] = _version(manifest)
@@ -206,6 +192,8 @@ def _save_catalogue(folder: Path, catalogue: Catalogue) -> None:
         }
     )
     pq.write_table(table, folder / PRODUCTS, compression="zstd")
+    for name in KEYS:  # to work them out takes longer than anything else of a catalogue
+        np.save(folder / f"{name}.npy", getattr(catalogue, name))
 
 
 def _load_stats(folder: Path) -> ProductStats:
@@ -259,4 +247,6 @@ def _load_named(folder: Path, prefix: str) -> dict[str, NDArray[Any]]:
 def _map(folder: Path, name: str) -> NDArray[Any]:
     # Copy-on-write, and nobody writes, so that memory stays shared; read-only arrays cost kernels more than their work.
     array: NDArray[Any] = np.load(folder / f"{name}.npy", mmap_mode="c", allow_pickle=False)
+    # Touch a byte of each page: it is mapped now, not by the first request that needs it.
+    array.ravel(order="K").view(np.uint8)[::PAGE_BYTES].max(initial=0)
     return array.view(np.ndarray)  # a plain array over the same mapped memory: np.memmap's wrappers cost per call

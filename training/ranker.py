@@ -73,6 +73,12 @@ class Scored:
             self._known[name] = self._scorers[name](self.features) if self.rows.size else np.empty(0)
         return self._known[name]
 
+    def features_of(self, rows: NDArray[np.int32]) -> NDArray[np.float32] | None:
+        """Return float32[rows, columns], what these products were scored by; None if one was no candidate."""
+        place = np.minimum(np.searchsorted(self.rows, rows), max(self.rows.size - 1, 0))  # candidates ascend
+        known = self.rows.size > 0 and np.array_equal(self.rows[place], rows)
+        return self.features[place] if known else None
+
     @cached_property
     def logit(self) -> Floats:
         """float64[n], log-odds between the candidates: by the package's head, beyond the shortlist by the cheap one.

@@ -6,9 +6,17 @@ import numpy as np
 
 from features.activity import KINDS
 from features.context import Context
+from features.history import SEPARATOR
+from features.lookup import search
 
 JUST_NOW_SECONDS = 600.0
 VIEW = KINDS.index("view")
+
+POPULAR = 0.5
+"""Of `popularity_lately`: sells at least the square root of what sells most."""
+
+OFTEN = 3
+"""Orders that make a habit."""
 
 
 def reason_for(context: Context, row: int, *, personal: bool, browsed: bool = False) -> str:
@@ -26,10 +34,14 @@ def reason_for(context: Context, row: int, *, personal: bool, browsed: bool = Fa
     if personal and (habit := _habit(context, int(catalogue.keys[row]))):
         return habit
     for links in (context.cosine, context.confidence):
-        place, known = links.find(np.array([row], dtype=np.int32))
-        if known[0]:
-            return f"Often bought with {catalogue.titles[links.via[place[0]]]}"
-    return "Popular with shoppers right now"
+        place = search(links.partner, row)
+        if place >= 0:
+            return f"Often bought with {catalogue.titles[links.via[place]]} in your cart"
+    if not personal or context.products.popularity_lately[row] >= POPULAR:
+        return "Popular with shoppers right now"
+    if often := _often(context, row):
+        return often
+    return "Goes with carts like yours" if context.cart.size else "Picked for you"
 
 
 def _interest(context: Context, row: int) -> str | None:
@@ -59,14 +71,22 @@ def _did(context: Context, row: int) -> str:
 
 def _habit(context: Context, key: int) -> str | None:
     table = context.shopper.products
-    place, known = table.find(np.array([key], dtype=np.int64))
-    if not known[0]:
+    row = search(table.keys, key)
+    if row < 0:
         return None
-    row, count = place[0], int(table.count[place[0]])
+    count = int(table.count[row])
     days = (int(table.last_at[row]) - int(table.first_at[row])) / 86_400 / max(1, count - 1)
-    if count < 3 or days < 1:
+    if count < OFTEN or days < 1:
         return "You have bought this before"
     return f"You usually buy this every {_period(days)}"
+
+
+def _often(context: Context, row: int) -> str | None:
+    """Return that the shopper often buys from the product's category."""
+    catalogue, table = context.products.catalogue, context.shopper.categories
+    place = search(table.keys, int(catalogue.category_keys[row]))
+    name = catalogue.categories[row].rpartition(SEPARATOR)[2]
+    return f"From {name}, which you often buy" if place >= 0 and name and table.count[place] >= OFTEN else None
 
 
 def _period(days: float) -> str:

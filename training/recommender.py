@@ -34,6 +34,9 @@ ARMS = ("model", "value", *SCORES, "signals", *FALLBACKS)
 expected value, probability × what selling one earns ("value"); by each model alone; by weighted signals of activity,
 history and context, without a model; and the fallbacks."""
 
+AMOUNTS = ("value", *FALLBACKS)
+"""Arms whose scores are amounts from 0 (money, shares, orders); the others' are log-odds or as good as."""
+
 CLEARLY = math.log(2)
 """Log-odds from recent activity that are worth telling the shopper: it doubled the odds."""
 
@@ -55,13 +58,14 @@ class Recommender:
         self._ranker = Ranker(package)
         self._found: tuple[Context, bool, NDArray[np.int32]] | None = None
         self._last: tuple[Context, Scored] | None = None
-        self._arms: dict[str, Callable[[Context, int], Ranked]] = {
-            "model": self._by_probability,
-            "value": self._by_value,
-            **{name: partial(self._by_score, name) for name in SCORES},
-            "signals": self._by_signals,
-            "frequently_bought_together": by_confidence,
-            "popularity": by_popularity,
+        # Functions and no bound methods: those would hold the recommender in a cycle, and with it a swapped package.
+        self._arms: dict[str, Callable[[Recommender, Context, int], Ranked]] = {
+            "model": Recommender._by_probability,
+            "value": Recommender._by_value,
+            **{name: partial(Recommender._by_score, name=name) for name in SCORES},
+            "signals": Recommender._by_signals,
+            "frequently_bought_together": lambda _, context, k: by_confidence(context, k),
+            "popularity": lambda _, context, k: by_popularity(context, k),
         }
 
     def context(
@@ -80,7 +84,7 @@ class Recommender:
         """
         if arm not in self._arms:
             raise ConfigError(f"There is no arm {arm!r}: choose one of {', '.join(ARMS)}.")
-        return self._arms[arm](context, k)
+        return self._arms[arm](self, context, k)
 
     def recommend(
         self,
@@ -106,8 +110,18 @@ class Recommender:
         Raises:
             ConfigError: there is no such arm.
         """
-        context = self.context(cart, shopper, now, activity if self._browses(arm) else ())
-        rows, scores = self.rank(context, k, arm)
+        context = self.context(cart, shopper, now, activity if self.browses(arm) else ())
+        return self.explain(context, *self.rank(context, k, arm), arm)
+
+    def explain(
+        self, context: Context, rows: NDArray[np.int32], scores: NDArray[np.float64], arm: str
+    ) -> list[Recommendation]:
+        """Return products, in the order given, with the reason for which the arm recommends each.
+
+        Args:
+            context: the request. rows: int32[n], product rows, ranked by the arm or not. scores: float64[n].
+            arm: one of `ARMS`.
+        """
         ids, personal = self.package.products.ids, arm not in FALLBACKS
         return [
             Recommendation(ids[row], score, reason_for(context, row, personal=personal, browsed=browsed))
@@ -116,12 +130,24 @@ class Recommender:
             )
         ]
 
+    def browses(self, arm: str) -> bool:
+        """Return whether the arm looks at recent activity."""
+        return arm == "signals" or (arm == "model" and self.package.ranking.signals > 0)
+
     def probability(self, context: Context, rows: NDArray[np.int32]) -> NDArray[np.float64]:
         """Return float64[rows], the calibrated probability that each ranked product is taken."""
         scored = self._scored(context)
         place = np.searchsorted(scored.rows, rows)  # candidates ascend
         found: NDArray[np.float64] = scored.probability[place]
         return found
+
+    def features_of(self, context: Context, rows: NDArray[np.int32]) -> NDArray[np.float32] | None:
+        """Return float32[rows, columns], what the products just ranked for a request were scored by, bit for bit.
+
+        None if no model scored them for this request, or another request came since: whoever wants features
+        nevertheless assembles them.
+        """
+        return None if self._last is None or self._last[0] is not context else self._last[1].features_of(rows)
 
     def _by_probability(self, context: Context, k: int) -> Ranked:
         scored, ranking = self._scored(context), self.package.ranking
@@ -130,7 +156,7 @@ class Recommender:
             score = score + ranking.signals * activity_term(context, scored.rows, ranking.weights)
         return _best(scored.rows, score, k)
 
-    def _by_score(self, name: str, context: Context, k: int) -> Ranked:
+    def _by_score(self, context: Context, k: int, name: str) -> Ranked:
         scored = self._scored(context)
         return _best(scored.rows, scored.score(name), k)
 
@@ -141,10 +167,6 @@ class Recommender:
     def _by_signals(self, context: Context, k: int) -> Ranked:
         rows, weights = self._candidates(context, browsing=True), self.package.ranking.weights
         return _best(rows, signals(context, rows, weights).score(weights), k)
-
-    def _browses(self, arm: str) -> bool:
-        """Return whether the arm looks at recent activity."""
-        return arm == "signals" or (arm == "model" and self.package.ranking.signals > 0)
 
     def _browsed(self, context: Context, rows: NDArray[np.int32], arm: str) -> NDArray[np.bool_]:
         """Return bool[rows], whether recent activity is what the arm ranks each product for, above all."""

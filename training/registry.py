@@ -1,4 +1,4 @@
-"""Stages `register` and `promote`: MLflow keeps packages and decisions; the alias `champion` says what serves.
+"""The registry, and the stage `register`: MLflow keeps packages and decisions; the alias `champion` says what serves.
 
 MLflow takes seconds and hundreds of megabytes to import: only these functions do, never a serving process.
 """
@@ -11,12 +11,12 @@ import warnings
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-from urllib.request import url2pathname
 
 from configs import Progress, Settings, StageReport
-from configs.errors import NotBuiltError, PackageError, PromotionError
-from configs.home import read_json
+from configs.errors import NotBuiltError
+from configs.home import read_json, replace_directory
 from configs.provenance import code_revision
+from training.aliases import CHAMPION, local_folder, registry_uri
 from training.evaluation.scalars import scalars
 from training.package import MANIFEST, ModelPackage
 
@@ -25,7 +25,6 @@ if TYPE_CHECKING:
     from mlflow.entities.model_registry import ModelVersion
 
 PACKAGE = "package"
-CHAMPION = "champion"
 CARD, PLOTS = "model_card.md", "plots"
 """What `evaluate` leaves beside `evaluation.json`, and a run keeps with it."""
 
@@ -56,59 +55,6 @@ def register(settings: Settings, progress: Progress) -> StageReport:
     )
 
 
-def promote(
-    settings: Settings,
-    progress: Progress,
-    *,
-    version: str | None = None,
-    alias: str = CHAMPION,
-    force: bool = False,
-    why: str | None = None,
-) -> StageReport:
-    """Point `alias` at a version if it passes the gate, and record the decision on the version.
-
-    The gate: the package loads unharmed, and its hit rate's 95 % interval lies above that of every arm in
-    `registry.beat_arms`, on the held-out cases it was registered with.
-
-    Args:
-        settings: registry and work folder.
-        progress: told the steps.
-        version: registry version; the newest when None.
-        alias: which alias to move.
-        force: move it although the gate refuses; needs `why`, which is recorded.
-        why: reason for a forced promotion.
-
-    Raises:
-        NotBuiltError: nothing is registered, or no such version.
-        PromotionError: the gate refuses, or `force` lacks its reason.
-    """
-    if force and not why:
-        raise PromotionError("A forced promotion needs its reason: add --why 'what you know that the gate does not'.")
-    progress.update("opening the registry", 0.1)
-    client = registry_client(settings)
-    chosen = _version(client, settings, version)
-    progress.update("checking the package", 0.6)
-    objections = _objections(settings, client, chosen)
-    if objections and not force:
-        raise PromotionError(
-            f"Version {chosen.version} is not promoted to {alias}: {'; '.join(objections)}. Train a better one, or "
-            "promote it anyway with --force --why REASON."
-        )
-    name = settings.registry.model_name
-    decision = f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ} to {alias}: " + (
-        f"forced ({why}) against: {'; '.join(objections) or 'nothing'}" if force else "passed the gate"
-    )
-    client.set_model_version_tag(name, chosen.version, f"promoted_{alias}", decision)
-    client.set_registered_model_alias(name, alias, chosen.version)
-    return StageReport(
-        "promote",
-        read={"versions": 1},
-        wrote={"aliases": 1},
-        notes=[f"version {chosen.version} (package {chosen.tags['package']}) is {alias}: {decision}"],
-        metrics={"version": int(chosen.version), "package": chosen.tags["package"]},
-    )
-
-
 def champion(settings: Settings, alias: str = CHAMPION) -> ModelVersion | None:
     """Return the registry version that an alias points at, or None."""
     from mlflow.exceptions import MlflowException
@@ -128,7 +74,7 @@ def champion_package(settings: Settings, alias: str = CHAMPION) -> Path:
     held = champion(settings, alias)
     if held is None:
         raise NotBuiltError(f"No model is {alias} yet: run `make run`, or `tillwise train`, `register` and `promote`.")
-    return _download(settings, held)
+    return download(settings, held)
 
 
 def registry_client(settings: Settings) -> MlflowClient:
@@ -143,7 +89,7 @@ def registry_client(settings: Settings) -> MlflowClient:
         for name in ("mlflow", "alembic"):  # their progress is ours to tell
             logging.getLogger(name).setLevel(logging.WARNING)
         settings.work.registry.mkdir(parents=True, exist_ok=True)
-        uri = settings.registry.uri or f"sqlite:///{settings.work.registry / 'mlflow.db'}"
+        uri = registry_uri(settings)
         mlflow.set_tracking_uri(uri)
         return mlflow.MlflowClient(uri, uri)
 
@@ -203,7 +149,12 @@ def _log(client: MlflowClient, settings: Settings, package: ModelPackage, evalua
     return version
 
 
-def _version(client: MlflowClient, settings: Settings, version: str | None) -> ModelVersion:
+def version_of(client: MlflowClient, settings: Settings, version: str | None) -> ModelVersion:
+    """Return a version of the registered model, the newest when None.
+
+    Raises:
+        NotBuiltError: there is none.
+    """
     found = client.search_model_versions(f"name='{settings.registry.model_name}'")
     if version is not None:
         found = [item for item in found if str(item.version) == version]
@@ -215,38 +166,29 @@ def _version(client: MlflowClient, settings: Settings, version: str | None) -> M
     return max(found, key=lambda item: int(item.version))
 
 
-def _objections(settings: Settings, client: MlflowClient, version: ModelVersion) -> list[str]:
-    try:
-        folder = _download(settings, version)
-        ModelPackage.load(folder)
-    except (PackageError, OSError) as error:
-        return [str(error)]
+def evaluation_of(client: MlflowClient, version: ModelVersion) -> dict[str, Any]:
+    """Return the evaluation that a version was registered with."""
     import mlflow
 
-    evaluation = mlflow.artifacts.load_dict(f"{_run_artifacts(client, version)}/evaluation.json")
-    arms = evaluation["variants"]["loo"]["arms"]
-    low, objections = arms["model"]["hit_rate"]["ci95"][0], []
-    for arm in settings.registry.beat_arms:
-        if arm not in arms:
-            objections.append(f"it was not compared with {arm}")
-        elif low <= (high := arms[arm]["hit_rate"]["ci95"][1]):
-            objections.append(f"its hit rate's interval starts at {low:.4f}, not above {arm}'s end at {high:.4f}")
-    return objections
+    artifacts = client.get_run(version.run_id).info.artifact_uri
+    found: dict[str, Any] = mlflow.artifacts.load_dict(f"{artifacts}/evaluation.json")
+    return found
 
 
-def _run_artifacts(client: MlflowClient, version: ModelVersion) -> str:
-    uri: str = client.get_run(version.run_id).info.artifact_uri
-    return uri
-
-
-def _download(settings: Settings, version: ModelVersion) -> Path:
+def download(settings: Settings, version: ModelVersion) -> Path:
+    """Return the folder of a version's package on this machine, fetching it first if it lies elsewhere."""
     import mlflow
 
     source: str = version.source
-    if source.startswith("file://"):
-        return Path(url2pathname(source.removeprefix("file://")))
+    here = local_folder(source)
+    if here is not None:
+        return here
     target: Path = settings.work.registry / "downloads" / version.tags["package"]
     if not (target / MANIFEST).exists():
-        target.mkdir(parents=True, exist_ok=True)
-        mlflow.artifacts.download_artifacts(source, dst_path=str(target.parent))
+        with replace_directory(target) as folder:
+            fetched = Path(mlflow.artifacts.download_artifacts(source, dst_path=str(folder)))
+            if fetched != folder:  # MLflow puts it into a folder of the artifact's name
+                for path in fetched.iterdir():
+                    path.rename(folder / path.name)
+                fetched.rmdir()
     return target

@@ -10,7 +10,8 @@ from features.windows import cut_windows
 from training.dataset import build_examples, sides_over_time
 from training.gbm import fit_gbm, importance
 from training.neural.fit import fit_network
-from training.package import save_package
+from training.package import ModelPackage, save_package
+from training.selftest import with_golden
 from training.student.distil import distil
 from training.trees import trees_to_onnx
 
@@ -56,21 +57,22 @@ def train(settings: Settings, progress: Progress) -> StageReport:
         lambda share: progress.update("distilling", 0.91 + 0.03 * share),
     )
     progress.update("packaging", 0.95)
+    package = ModelPackage(
+        version="",
+        as_of=windows.as_of,
+        data=record["fingerprint"],
+        clock=record["clock"],
+        matrix=matrix,
+        candidates=settings.candidates,
+        gbm=booster.model_to_string(),
+        trees=trees_to_onnx(booster),
+        neural=network,
+        students=distilled.students,
+        heads=distilled.heads,
+        ranking=settings.ranking,
+    )
     with replace_directory(settings.work.model) as folder:
-        version = save_package(
-            folder,
-            matrix,
-            gbm=booster.model_to_string(),
-            trees=trees_to_onnx(booster),
-            neural=network,
-            students=distilled.students,
-            heads=distilled.heads,
-            as_of=windows.as_of,
-            data=record["fingerprint"],
-            clock=record["clock"],
-            candidates=settings.candidates,
-            ranking=settings.ranking,
-        )
+        version = save_package(folder, with_golden(package, history.before(windows.as_of)))
     return StageReport(
         "train",
         read={"draws": examples.learn.tried, "candidate rows": int(examples.learn.label.size)},

@@ -94,10 +94,10 @@ async def _candidates_of(
     settings: Settings, package: ModelPackage, plans: Sequence[PlannedSession]
 ) -> list[Candidates]:
     patient = settings.serving.model_copy(update={"redis_timeout_ms": 10_000.0})
-    state = StateReader(settings.model_copy(update={"serving": patient}), package.matrix)
+    state = StateReader(settings.model_copy(update={"serving": patient}))
     recommender, ids, found = Recommender(package), package.products.ids, []
     for session in plans:
-        known = await state.read(session.session_id, session.shopper_id, session.asked_at)
+        known = await state.read(session.session_id, session.shopper_id, session.asked_at, package.matrix)
         assert known.session is not None, f"session {session.session_id} is not in Redis"
         context = recommender.context(known.session.cart, known.shopper, session.asked_at, known.activity)
         rows = generate(context, package.candidates, browsing=package.ranking.signals > 0)

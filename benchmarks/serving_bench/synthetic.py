@@ -19,6 +19,7 @@ from features.encoder import Encoder
 from features.history import Catalogue
 from features.products import ProductStats
 from training.package import ModelPackage, save_package
+from training.selftest import recorded
 
 SEED = 17
 NOISE = 0.2
@@ -63,23 +64,10 @@ class Copies:
 
 def grown(package: ModelPackage, size: int, folder: Path) -> None:
     """Write a synthetic package of `size` products, at least as many as the real one has, into the empty `folder`."""
-    chance = np.random.default_rng(SEED)
-    copies = Copies.of(package.products.ids, size)
+    copies, chance = Copies.of(package.products.ids, size), np.random.default_rng(SEED)
     matrix = _matrix(package.matrix, copies, chance)
-    save_package(
-        folder,
-        matrix,
-        gbm=package.gbm,
-        trees=package.trees,
-        neural=package.neural,
-        students=package.students,
-        heads=package.heads,
-        as_of=package.as_of,
-        data=f"synthetic {size} of {package.data}",
-        clock=package.clock,
-        candidates=package.candidates,
-        ranking=package.ranking,
-    )
+    made = replace(package, version="", matrix=matrix, data=f"synthetic {size} of {package.data}")
+    save_package(folder, recorded(made, package.golden))
 
 
 def _matrix(real: ProductMatrix, copies: Copies, chance: np.random.Generator) -> ProductMatrix:

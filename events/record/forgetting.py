@@ -19,6 +19,7 @@ from events.erasure import Part
 from events.record.database import KEYS_AT_A_TIME, described, migrate, open_database
 from events.record.log import LOCK, log_folder
 from events.record.parquet import (
+    PERSON,
     day_folder,
     is_empty,
     listed,
@@ -29,7 +30,16 @@ from events.record.parquet import (
     rows_without,
     write_part,
 )
-from events.record.tables import links, log_tail, order_lines, orders, outcome_lines, outcomes
+from events.record.tables import (
+    exposure_lines,
+    exposures,
+    links,
+    log_tail,
+    order_lines,
+    orders,
+    outcome_lines,
+    outcomes,
+)
 from events.record.writing import suppress
 from events.shopper.identity import ANONYMOUS, PREVIOUS, USER
 from events.suppression import digest
@@ -45,7 +55,7 @@ LOG_IN_USE = (
 
 
 class RecordEraser:
-    """Orders, outcomes, links and the event log, in SQL and Parquet.
+    """Orders, outcomes, exposures, links and the event log, in SQL and Parquet.
 
     First the list of who was erased is written, and from then on neither the recorder nor the log's flush brings
     anything of the person back. The database forgets who is linked with whom last, so that a wish that failed
@@ -99,6 +109,7 @@ def erase_from_tables(connection: Connection, ids: Sequence[str]) -> dict[str, i
     return {
         "orders": _delete_family(connection, orders, order_lines, "order_id", ids),
         "outcomes": _delete_family(connection, outcomes, outcome_lines, "message_id", ids),
+        "exposures": _delete_family(connection, exposures, exposure_lines, "request_id", ids),
         "events in the database": _delete_from_tail(connection, set(ids)),
         "links": _delete_links(connection, ids),
     }
@@ -136,7 +147,7 @@ def _alone(folder: Path) -> Iterator[None]:
 
 
 def _delete_family(connection: Connection, parent: Table, child: Table, key: str, ids: Sequence[str]) -> int:
-    theirs = or_(*(parent.c[name].in_(ids) for name in ("session_id", "shopper_id", "anonymous_id")))
+    theirs = or_(*(parent.c[name].in_(ids) for name in PERSON if name in parent.c))
     connection.execute(delete(child).where(child.c[key].in_(select(parent.c[key]).where(theirs))))
     return connection.execute(delete(parent).where(theirs)).rowcount
 

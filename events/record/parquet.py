@@ -16,6 +16,7 @@ from datetime import UTC, date, datetime
 from itertools import accumulate
 from pathlib import Path
 
+import msgspec
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -24,6 +25,7 @@ from numpy.typing import NDArray
 
 from configs.errors import DataError
 from events.contract import Event, OrderFacts, encode
+from events.exposure import Exposure
 from events.record.rows import mark_of
 
 _MOMENT = pa.timestamp("us", tz="UTC")
@@ -46,6 +48,34 @@ _ORDER = pa.struct(
         ("coupon", pa.string()),
     ]
 )
+_SHOWN = pa.struct(
+    [
+        ("product_id", pa.string()),
+        ("score", pa.float64()),
+        ("propensity", pa.float64()),
+        ("price", pa.float64()),
+        ("worth", pa.float64()),
+    ]
+)
+_EXPOSURE = pa.struct(
+    [
+        ("experiment", pa.string()),
+        ("experiment_arm", pa.string()),
+        ("ranking_arm", pa.string()),
+        ("model_version", pa.string()),
+        ("rules_version", pa.string()),
+        ("fallback", pa.string()),
+        ("now", pa.float64()),
+        ("latency_ms", pa.float64()),
+        ("cart", pa.list_(pa.string())),
+        ("explored", pa.bool_()),
+        ("lines", pa.list_(_SHOWN)),
+        ("pool", pa.list_(pa.struct([("product_id", pa.string()), ("score", pa.float64())]))),
+        ("shadow", pa.map_(pa.string(), pa.list_(pa.string()))),
+        ("columns", pa.string()),
+        ("features", pa.binary()),
+    ]
+)
 SCHEMA = pa.schema(
     [
         ("message_id", pa.string()),
@@ -65,15 +95,17 @@ SCHEMA = pa.schema(
         ("context", _TEXTS),
         ("traits", _TEXTS),
         ("mark", pa.string()),
+        ("unit", pa.string()),
+        ("exposure", _EXPOSURE),
     ]
 )
-"""One row an event; `mark` tells which of two with one message id counts: the smaller."""
+"""One row an event; `mark` tells which of two with one message id counts: the smaller. `unit` is the exposure's."""
 _PLAIN = (
     *("message_id", "kind", "name", "session_id", "shopper_id", "anonymous_id", "previous_id"),
     *("checkout_step", "request_id", "list_id"),
 )
 
-PERSON = ("session_id", "shopper_id", "anonymous_id", "previous_id")
+PERSON = ("session_id", "shopper_id", "anonymous_id", "previous_id", "unit")
 """Columns whose ids name a person: `events.contract.ids_of`."""
 
 _REPLACES = b"tillwise.replaces"
@@ -100,6 +132,8 @@ def as_table(events: Iterable[Event]) -> pa.Table:
         "context": _texts([event.context for event in rows]),
         "traits": _texts([event.traits for event in rows]),
         "mark": pa.array([mark_of(event, encode(event)) for event in rows], pa.string()),
+        "unit": pa.array([None if event.exposure is None else event.exposure.unit for event in rows], pa.string()),
+        "exposure": pa.array([None if event.exposure is None else _shown(event.exposure) for event in rows], _EXPOSURE),
     }
     return pa.Table.from_arrays([arrays[name] for name in SCHEMA.names], schema=SCHEMA)
 
@@ -278,6 +312,14 @@ def _texts(texts: Sequence[Mapping[str, str]]) -> pa.Array:
 def _offsets(lengths: Iterable[int]) -> pa.Array:
     """Return where each list begins in the values of all, and where the last ends."""
     return pa.array(accumulate(lengths, initial=0), pa.int32())
+
+
+def _shown(exposure: Exposure) -> dict[str, object]:
+    """Return the values of `_EXPOSURE`."""
+    found = {field.name: getattr(exposure, field.name) for field in _EXPOSURE}
+    found["lines"] = [msgspec.structs.asdict(line) for line in exposure.lines]
+    found["pool"] = [{"product_id": product, "score": score} for product, score in exposure.pool]
+    return found | {"shadow": list(exposure.shadow.items())}
 
 
 def _fields(order: OrderFacts) -> dict[str, object]:

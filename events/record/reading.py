@@ -15,7 +15,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from configs import Settings
 from configs.errors import DataError
 from events.record.database import KEYS_AT_A_TIME, database_url, described, open_database
-from events.record.tables import links, log_tail, order_lines, orders, outcomes
+from events.record.tables import exposures, links, log_tail, order_lines, orders, outcomes
 from events.shopper.identity import MOST_IDS, is_shared, newest_links, reached, users_of
 
 ORDER_COLUMNS = ("order_id", "placed_at", "received_at", "shopper_id", "anonymous_id", "session_id", "channel")
@@ -31,7 +31,7 @@ def read_orders(settings: Settings) -> tuple[list[Sequence[Any]], list[Sequence[
     Raises:
         ConfigError: the database's URL cannot be used. DataError: the database cannot be read.
     """
-    with _opened(settings) as connection:
+    with opened(settings) as connection:
         if connection is None:
             return [], []
         found = connection.execute(select(*(orders.c[name] for name in ORDER_COLUMNS)).order_by(orders.c.order_id))
@@ -52,7 +52,7 @@ def orders_digest(settings: Settings) -> str:
         ConfigError, DataError: as `read_orders`.
     """
     digest = hashlib.sha256()
-    with _opened(settings) as connection:
+    with opened(settings) as connection:
         if connection is not None:
             named = select(orders.c.order_id, orders.c.mark, orders.c.shopper_id, orders.c.anonymous_id)
             users = _users_of_anonymous(connection)
@@ -68,13 +68,13 @@ def row_counts(settings: Settings) -> dict[str, int]:
     Raises:
         ConfigError, DataError: as `read_orders`.
     """
-    with _opened(settings) as connection:
+    with opened(settings) as connection:
         if connection is None:
             return {}
         present = set(inspect(connection).get_table_names())
         return {
             table.name: connection.execute(select(func.count()).select_from(table)).scalar_one()
-            for table in (orders, outcomes, log_tail, links)
+            for table in (orders, outcomes, exposures, log_tail, links)
             if table.name in present
         }
 
@@ -86,7 +86,7 @@ def ids_of_person(settings: Settings, ids: Iterable[str]) -> set[str]:
         ConfigError, DataError: as `read_orders`.
     """
     start = set(ids)
-    with _opened(settings) as connection:
+    with opened(settings) as connection:
         if connection is None or not inspect(connection).has_table(links.name):
             return start
         kept = _links_around(connection, start)
@@ -129,8 +129,12 @@ def _links_of(connection: Connection, ids: Sequence[str]) -> dict[str, list[str]
 
 
 @contextlib.contextmanager
-def _opened(settings: Settings) -> Iterator[Connection | None]:
-    """Yield a connection in one transaction, None while nothing has ever been recorded."""
+def opened(settings: Settings) -> Iterator[Connection | None]:
+    """Yield a connection that reads in one transaction, None while nothing has ever been recorded.
+
+    Raises:
+        ConfigError, DataError: as `read_orders`.
+    """
     url = database_url(settings)
     if url.get_backend_name() == "sqlite" and not Path(str(url.database)).is_file():
         yield None

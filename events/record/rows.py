@@ -11,6 +11,7 @@ from sqlalchemy import Table
 
 from events.contract import Event, encode
 from events.record import tables
+from events.record.exposures import exposure_line_rows, exposure_row
 
 Row = dict[str, Any]
 
@@ -42,7 +43,7 @@ class Family:
 
 
 def families_of(events: Iterable[Event], stored_at: float) -> list[Family]:
-    """Return the rows that events make, each key once: orders, outcomes, the tail of the log.
+    """Return the rows that events make, each key once: orders, outcomes, exposures, the tail of the log.
 
     Args:
         events: in any order, repeated or not.
@@ -53,6 +54,7 @@ def families_of(events: Iterable[Event], stored_at: float) -> list[Family]:
     """
     orders = Family(tables.orders, tables.order_lines, "order_id")
     outcomes = Family(tables.outcomes, tables.outcome_lines, "message_id")
+    exposures = Family(tables.exposures, tables.exposure_lines, "request_id")
     tail = Family(tables.log_tail, None, "message_id")
     for event in events:
         _require_storable(event)
@@ -63,7 +65,9 @@ def families_of(events: Iterable[Event], stored_at: float) -> list[Family]:
             orders.add(_order(event, mark), _order_lines(event))
         elif event.kind == "track" and event.name in OUTCOMES:
             outcomes.add(_outcome(event, mark), _outcome_lines(event))
-    return [orders, outcomes, tail]
+        elif event.exposure is not None:
+            exposures.add(exposure_row(event, event.exposure, mark), exposure_line_rows(event, event.exposure))
+    return [orders, outcomes, exposures, tail]
 
 
 def _require_storable(event: Event) -> None:

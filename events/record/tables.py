@@ -7,7 +7,7 @@ thank-you page that is opened again does not move its order. Times are unix seco
 
 from __future__ import annotations
 
-from sqlalchemy import Column, Double, Index, Integer, LargeBinary, MetaData, String, Table
+from sqlalchemy import Boolean, Column, Double, Index, Integer, LargeBinary, MetaData, String, Table, Text
 from sqlalchemy.types import TypeEngine
 
 from events.contract import MAX_ID
@@ -79,6 +79,44 @@ outcome_lines = Table(
     Column("position", Integer),
 )
 """The products of an outcome; `position` is the place in the list, from 1."""
+
+exposures = Table(
+    "exposures",
+    metadata,
+    Column("request_id", _key(), primary_key=True),
+    Column("mark", _key(), nullable=False),
+    Column("at", Double, nullable=False, index=True),
+    Column("session_id", String(MAX_ID)),
+    Column("shopper_id", String(MAX_ID)),
+    Column("anonymous_id", String(MAX_ID)),
+    Column("unit", String(MAX_ID), nullable=False),
+    Column("experiment", String(MAX_ID)),
+    Column("experiment_arm", String(MAX_ID)),
+    Column("ranking_arm", String(MAX_ID), nullable=False),
+    Column("model_version", String(MAX_ID), nullable=False),
+    Column("rules_version", String(MAX_ID)),
+    Column("fallback", Text),
+    Column("checkout_step", Integer),
+    Column("cart_size", Integer, nullable=False),
+    Column("latency_ms", Double, nullable=False),
+    Column("explored", Boolean, nullable=False),
+    Column("shadow", Text),
+    Index("ix_exposures_session_at", "session_id", "at"),
+)
+"""Answers of ours: what each field means is told by `events.exposure.Exposure`; `shadow` is JSON, arm → product ids."""
+
+exposure_lines = Table(
+    "exposure_lines",
+    metadata,
+    Column("request_id", _key(), primary_key=True),
+    Column("position", Integer, primary_key=True, autoincrement=False),
+    Column("product_id", String(MAX_ID), nullable=False),
+    Column("score", Double, nullable=False),
+    Column("propensity", Double),
+    Column("price", Double),
+    Column("worth", Double),
+)
+"""What they showed; `position` is the place in the list, from 0."""
 
 log_tail = Table(
     "log_tail",

@@ -46,11 +46,14 @@ class Person:
     Attributes:
         root: the least user id; of a person without one the least id.
         ids: all ids, ascending. orders: recent ones under any of them, oldest first.
+        unit: the name under which the person takes part in experiments, None until the first exposure is remembered.
+            If several ids have one, the root's counts, else the least id's.
     """
 
     root: str
     ids: tuple[str, ...]
     orders: tuple[CompletedOrder, ...] = ()
+    unit: str | None = None
 
 
 def links_of(events: Iterable[Event]) -> list[Link]:

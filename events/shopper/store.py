@@ -1,4 +1,4 @@
-"""Where orders and links of ids lie in Redis, and reading a person in one round trip.
+"""Where orders, links and experiment units of ids lie in Redis, and reading a person in one round trip.
 
 Orders of an id are one MessagePack value. Links of an id are a sorted set, each link scored by the newest time it was
 told: adding one with "only if greater" and cutting to the newest is commutative and idempotent in Redis itself.
@@ -17,6 +17,7 @@ from events.contract import Event
 from events.newest import newest
 from events.shopper.identity import MOST_IDS, MOST_LINKS, MOST_USERS, Person, root_of
 from events.shopper.orders import CompletedOrder, RecentOrders, by_time, id_of
+from events.shopper.units import UNITS, decode_unit
 
 SHOPPERS = "tillwise:shopper:"
 LINKS = "tillwise:links:"
@@ -35,7 +36,7 @@ while waiting[place] and place <= {MOST_IDS} do
   end
   local shared = users > {MOST_USERS}
   if place == 1 or not shared then
-    found[#found + 1] = {{id, redis.call('GET', '{SHOPPERS}' .. id), links}}
+    found[#found + 1] = {{id, redis.call('GET', '{SHOPPERS}' .. id), links, redis.call('GET', '{UNITS}' .. id)}}
   end
   if not shared then
     for _, other in ipairs(links) do
@@ -110,11 +111,15 @@ def decode_person(reply: Sequence[Any]) -> Person:
     """
     if len(reply) == 1 and not reply[0][2]:  # the usual case: one id without links
         name = reply[0][0].decode()
-        return Person(name, (name,), decode_orders(reply[0][1]).orders)
+        return Person(name, (name,), decode_orders(reply[0][1]).orders, decode_unit(reply[0][3]))
     links: dict[str, list[str]] = {}
     orders: list[CompletedOrder] = []
-    for owner, raw, others in reply:
+    units: dict[str, str | None] = {}
+    for owner, raw, others, unit in reply:
         links[owner.decode()] = [other.decode() for other in others]
         orders += decode_orders(raw).orders
+        if unit is not None:
+            units[owner.decode()] = decode_unit(unit)
     together = newest(orders, max(1, len(orders)), id_of, by_time)
-    return Person(root_of(links), tuple(sorted(links)), together)
+    root = root_of(links)
+    return Person(root, tuple(sorted(links)), together, units.get(root, units[min(units)] if units else None))

@@ -7,7 +7,7 @@ from typing import Any
 
 import typer
 
-from pipelines.cli import batch, building, letters, promotion, reading, running
+from pipelines.cli import batch, building, experiment, letters, promotion, reading, running
 from pipelines.cli.failure import guarded
 
 COMMANDS: dict[str, tuple[Callable[..., Any], ...]] = {
@@ -19,14 +19,16 @@ COMMANDS: dict[str, tuple[Callable[..., Any], ...]] = {
         building.evaluate,
         building.register,
         promotion.promote,
+        promotion.rollback,
         building.materialize,
     ),
     "Apply to cases of your own": (batch.recommend, batch.cases),
-    "Run": (running.up, running.down, running.serve, running.consume, running.record),
+    "Run": (running.up, running.down, running.serve, running.consume, running.record, running.follow),
     "Look": (reading.status, reading.replay),
 }
 GROUPS: dict[str, tuple[str, tuple[Callable[..., Any], ...]]] = {
     "dead-letters": ("Look at calls and events that could not be taken, and try them again.", letters.COMMANDS),
+    "experiment": ("Look at what the arms of an experiment changed.", experiment.COMMANDS),
 }
 """Commands with commands of their own: what each is for, and what it has."""
 

@@ -48,7 +48,7 @@ def run(once: Once = False) -> None:
 
 
 def up(detach: Detach = False, as_json: Json = False) -> None:
-    """Start Redis, the consumer, the recorder and the service on what is built, and keep them running until Ctrl-C.
+    """Start Redis, consumer, recorder, follower and service on what is built, and keep them running until Ctrl-C.
 
     A part that crashes is started again; its log lies in var/logs. Build first with `tillwise run` or the single
     stages.
@@ -174,6 +174,16 @@ def record(action: RecordAction = "run") -> None:
         migrate(open_database(settings, write=True))
     else:
         compact(log_folder(settings), time.time())
+
+
+def follow() -> None:
+    """Tell the service which models the registry's aliases mean, in the foreground. `tillwise up` does this too.
+
+    Packages of a registry elsewhere are fetched. `registry.poll_seconds` says how often it looks.
+    """
+    from training.following import run_follower
+
+    run_follower(load_settings())
 
 
 def consume() -> None:

@@ -1,4 +1,4 @@
-"""The parts of Tillwise and bringing them up: Redis, the consumer, the recorder, the service."""
+"""The parts of Tillwise and bringing them up: Redis, the consumer, the recorder, the follower, the service."""
 
 from __future__ import annotations
 
@@ -24,6 +24,7 @@ from pipelines.parts.ports import require_free_ports
 from pipelines.parts.record import read_up
 from pipelines.parts.redis import RedisPart
 from pipelines.parts.supervisor import Supervisor, Tell
+from training.following import FOLLOWER_BEAT
 
 SERVICE_READY_SECONDS = 120.0
 CONSUMER_READY_SECONDS = 60.0
@@ -32,7 +33,7 @@ PROBE_TIMEOUT_SECONDS = 2.0
 
 @contextlib.contextmanager
 def serving(settings: Settings, display: Display, tell: Tell) -> Iterator[Supervisor]:
-    """Keep Redis, the consumer, the recorder and the service running while the block lasts; yield their supervisor.
+    """Keep the parts running while the block lasts; yield their supervisor.
 
     Raises:
         AlreadyRunningError, PortBusyError: before anything is started.
@@ -98,6 +99,16 @@ def parts_of(settings: Settings, display: Display) -> list[Part]:
             deadline=CONSUMER_READY_SECONDS,
         )
     )
+    if settings.serving.package is None:
+        parts.append(
+            CommandPart(
+                "follower",
+                [*tillwise, "follow"],
+                settings,
+                is_ready=partial(follower_is_ready, settings),
+                deadline=CONSUMER_READY_SECONDS,
+            )
+        )
     parts.append(
         CommandPart(
             "service",
@@ -129,6 +140,12 @@ def consumer_is_ready(settings: Settings, pid: int) -> bool:
 def recorder_is_ready(settings: Settings, pid: int) -> bool:
     """Return whether the recorder with this process id has reached its database and its broker."""
     beat = read_json(settings.work.run / RECORDER_BEAT)
+    return beat is not None and beat["pid"] == pid
+
+
+def follower_is_ready(settings: Settings, pid: int) -> bool:
+    """Return whether the follower with this process id has looked at the registry."""
+    beat = read_json(settings.work.run / FOLLOWER_BEAT)
     return beat is not None and beat["pid"] == pid
 
 

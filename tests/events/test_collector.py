@@ -81,6 +81,8 @@ def test_a_batch_keeps_its_order_and_uses_its_own_sent_at() -> None:
     [
         ({"event": None}, "event"),
         ({"event": ""}, "event"),
+        ({"event": "Recommendations Exposed"}, "event"),
+        ({"messageId": "tillwise:0123"}, "messageId"),
         ({"anonymousId": None}, "anonymousId"),
         ({"anonymousId": None, "context": {"sessionId": "s"}}, "anonymousId"),
         ({"anonymousId": -1}, "anonymousId"),

@@ -21,7 +21,7 @@ from events.erasure import RECEIPTS, Eraser, Receipt, forget
 from events.profiles import ProfileStore
 from events.redis_erasers import LogEraser, ProfileEraser, StreamEraser, TrainingEraser
 from events.session import decode_session, session_key
-from events.shopper import ask, decode_person, read_person
+from events.shopper import FirstShown, ask, decode_person, read_person, remember
 from events.suppression import SUPPRESSED, digest, is_suppressed, suppressed_until
 from tests.events.builders import NOW, event, identify
 from tests.support.ports import free_port
@@ -109,14 +109,17 @@ def test_no_byte_of_the_person_is_left_and_everybody_else_is_untouched(settings:
         await client.xadd(f"{settings.events.stream}:dead", {"body": b'{"userId": "anna-account"}'})
         await client.xadd(f"{settings.events.stream}:dead", {"body": b'{"userId": "anna-account-2"}'})
         before = {key: await client.get(session_key(key)) for key in OTHERS}
+        shown = {"anna-account": "anna-cookie", "till": "anna-session", "berta": "berta"}
+        await remember(client, [FirstShown(an_id, unit, NOW, 900) for an_id, unit in shown.items()])
         assert b"anna-cookie" in await bytes_in(client, tmp_path)
 
         receipt = await forget(client, erasers(client, settings), PERSON, NOW + 100)
 
         assert_free_of_the_person(await bytes_in(client, tmp_path))
         assert {key: await client.get(session_key(key)) for key in OTHERS} == before
+        assert await client.keys("tillwise:unit:*") == [b"tillwise:unit:berta"]
         assert [part.removed for part in receipt.parts] == [
-            {"sessions": 2, "recent orders": 1, "links": 2},
+            {"sessions": 2, "recent orders": 1, "links": 2, "names in experiments": 2},
             {"events": 4, "dead letters": 2},
             {},
         ]
@@ -137,6 +140,9 @@ def test_what_is_still_under_way_does_not_bring_the_person_back(settings: Settin
         store = ProfileStore(client, settings.events)
         await forget(client, erasers(client, settings), PERSON, NOW + 100)
         await store.apply(events_of_all())
+        late = {"anna-account": "visit", "tablet": "anna-cookie", "berta": "berta"}
+        await remember(client, [FirstShown(an_id, unit, NOW + 100, 900) for an_id, unit in late.items()])
+        assert await client.keys("tillwise:unit:*") == [b"tillwise:unit:berta"]
         assert_free_of_the_person(await bytes_in(client, tmp_path))
         assert decode_session(await client.get(session_key("berta")), "berta").cart == {"anna": 1.0}
 

@@ -18,6 +18,7 @@ from events.shopper import shopper_key
 from events.shopper.store import decode_orders, links_key
 from events.suppression import ERASURES, SUPPRESSED, digest
 from tests.events.builders import EVENTS, NOW, event, identify, replayed_cart
+from tests.events.record.support import exposed
 
 Script = Callable[[redis.Redis, ProfileStore], Awaitable[None]]
 
@@ -62,6 +63,14 @@ def test_the_same_events_in_any_batches_leave_the_same_bytes_in_redis(run: Calla
                 await store.apply(sent[start : start + 40])
             found.append([await client.get(session_key(f"s{n}")) for n in range(5)])
         assert found[0] == found[1] == found[2]
+
+    run(script)
+
+
+def test_what_we_showed_ourselves_is_nothing_that_the_shopper_did(run: Callable[[Script], None]) -> None:
+    async def script(client: redis.Redis, store: ProfileStore) -> None:
+        await store.apply([exposed(session_id="s", shopper_id="u", anonymous_id="a")])
+        assert await client.keys("*") == []
 
     run(script)
 

@@ -13,7 +13,17 @@ from hypothesis import strategies as st
 
 from events.contract import Event, OrderFacts
 from events.profiles import ProfileStore
-from events.shopper import Person, RecentOrders, ask, decode_person, orders_of, read_person
+from events.shopper import (
+    FirstShown,
+    Person,
+    RecentOrders,
+    ask,
+    decode_person,
+    orders_of,
+    read_person,
+    remember,
+    unit_key,
+)
 from events.shopper.identity import MOST_IDS, MOST_LINKS, MOST_USERS, links_of, newest_links, reached, root_of
 from events.shopper.store import encode_orders, links_key
 from tests.events.builders import EVENTS, NOW, alias, event, identify
@@ -197,3 +207,18 @@ def test_whoever_keeps_links_elsewhere_finds_the_same_person_as_redis(
     for an_id, person in zip(ids, find([events], ids), strict=True):
         links = reached(an_id, lambda other: newest_links(newest[other].items()))
         assert (root_of(links), tuple(sorted(links))) == (person.root, person.ids)
+
+
+def test_a_person_has_the_name_in_experiments_that_was_remembered_first_under_any_id(redis_url: str) -> None:
+    async def inside() -> list[str | None]:
+        async with redis.Redis.from_url(redis_url) as client:
+            await ProfileStore(client, EVENTS).apply([identify("cookie", "user"), alias("app", "user")])
+            found = []
+            for an_id, unit in (("nobody", "x"), ("cookie", "visit"), ("cookie", "later"), ("user", "root's own")):
+                await remember(client, [FirstShown(an_id, unit, NOW, 60)])
+                (reply,) = await ask(client, lambda pipe: read_person(pipe, "app"))
+                found.append(decode_person(reply).unit)
+            assert 0 < await client.ttl(unit_key("cookie")) <= 60
+            return found
+
+    assert asyncio.run(inside()) == [None, "visit", "visit", "root's own"]

@@ -25,7 +25,7 @@ from monitoring.built import data_area, features_area, hit_rates, model_area
 from monitoring.recorder import recorder_area
 from monitoring.running import consumer_area, redis_area, service_area
 from monitoring.status_view import status_screen
-from tests.events.record.support import Record, order, seen
+from tests.events.record.support import Record, exposed, order, seen
 from tests.support.streaming import publish
 
 DATA: dict[str, Any] = {
@@ -156,16 +156,17 @@ def test_a_beating_recorder_is_told_with_what_it_wrote_and_what_waits(settings: 
     record = Record(settings.home)
     record.store(order("o1", message="1"), order("o2", message="2"), seen("Product Added", Line("p"), message="3"))
     record.flush()
-    record.store(order("o3", message="4"))
+    record.store(order("o3", message="4"), exposed())
     record.engine.dispose()
     recorder_beats(settings, seconds_ago=0.5)
     publish(settings, [order("o5", message="5"), order("o6", message="6")])
     area = recorder_area(settings)
     assert area.state == "ok"
-    assert {name: area.facts[name] for name in ("orders", "outcomes", "events_not_yet_in_a_file")} == {
+    assert {name: area.facts[name] for name in ("orders", "outcomes", "exposures", "events_not_yet_in_a_file")} == {
         "orders": 3,
         "outcomes": 1,
-        "events_not_yet_in_a_file": 1,
+        "exposures": 1,
+        "events_not_yet_in_a_file": 2,
     }
     assert (area.facts["events_stored"], area.facts["events_waiting"]) == (41, 2)
 

@@ -146,7 +146,7 @@ def test_a_second_run_reuses_everything_and_hits_just_as_often(shop: Shop, first
 @pytest.mark.usefixtures("first_run")
 def test_what_is_up_in_the_background_can_be_looked_at_and_taken_down(shop: Shop) -> None:
     up = shop.ask("up", "--detach")
-    assert set(up["parts"]) == {"redis", "consumer", "recorder", "service"}
+    assert set(up["parts"]) == {"redis", "consumer", "recorder", "follower", "service"}
     status = shop.ask("status")
     assert states_of(status) == dict.fromkeys(AREAS, "ok")
     assert status["consumer"]["facts"]["events_waiting"] == 0
@@ -160,7 +160,7 @@ def test_what_is_up_in_the_background_can_be_looked_at_and_taken_down(shop: Shop
     assert "redis (process" in log
     assert "redis is back" in log
 
-    assert shop.ask("down")["stopped"] == ["supervisor", "redis", "consumer", "recorder", "service"]
+    assert shop.ask("down")["stopped"] == ["supervisor", "redis", "consumer", "recorder", "follower", "service"]
     assert shop.processes() == []
     states = states_of(shop.ask("status"))
     assert (states["model"], states["service"], states["consumer"]) == ("ok", "not running", "not running")

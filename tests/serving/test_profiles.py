@@ -28,6 +28,7 @@ from features.online import ShopperReader
 from features.shopper import ShopperState
 from features.store import materialize
 from serving.app import make_app
+from serving.models import Models
 from serving.profiles import Profiles
 from serving.state import Known, StateReader
 from tests.events.builders import alias, event, identify
@@ -79,9 +80,9 @@ def apply(settings: Settings, events: Sequence[Event]) -> None:
 
 def read(settings: Settings, package: ModelPackage, session: str | None, shopper: str | None, now: float) -> Known:
     async def inside() -> Known:
-        reader = StateReader(settings, package.matrix)
+        reader = StateReader(settings)
         try:
-            return await reader.read(session, shopper, now)
+            return await reader.read(session, shopper, now, package.matrix)
         finally:
             await reader.close()
 
@@ -129,10 +130,10 @@ def test_session_and_shopper_take_one_round_trip(
         await send(self, command, *rest, **named)
 
     async def inside() -> Known:
-        reader = StateReader(settings, package.matrix)
-        await reader.read("round", shoppers[1], package.as_of)  # connects, and tells Redis the script
+        reader = StateReader(settings)
+        await reader.read("round", shoppers[1], package.as_of, package.matrix)  # connects, and tells Redis the script
         monkeypatch.setattr(redis.asyncio.Connection, "send_packed_command", counted)
-        found = await reader.read("round", shoppers[1], package.as_of + 100.0)
+        found = await reader.read("round", shoppers[1], package.as_of + 100.0, package.matrix)
         monkeypatch.undo()
         await reader.close()
         return found
@@ -192,7 +193,12 @@ def test_erasing_takes_the_person_out_everywhere_and_leaves_a_receipt(
     receipt = client.delete(f"/v1/profiles/{who}", headers=OPERATOR)
     assert receipt.status_code == 200
     parts = {part["where"]: part["removed"] for part in receipt.json()["parts"]}
-    assert parts["redis: profiles"] == {"sessions": 2, "recent orders": 1, "links": 2}
+    assert parts["redis: profiles"] == {
+        "sessions": 2,
+        "recent orders": 1,
+        "links": 2,
+        "names in experiments": 0,
+    }
     assert parts["redis: online features"] == {"rows": 1}
     assert client.get(f"/v1/profiles/{who}", headers=OPERATOR).status_code == 404
     assert client.get("/v1/profiles/last", headers=OPERATOR).status_code == 404
@@ -230,6 +236,7 @@ def test_erasing_reaches_the_record_under_ids_that_only_it_still_knows(
     assert parts["system of record"] == {
         "orders": 1,
         "outcomes": 1,
+        "exposures": 0,
         "events in the database": 1,
         "links": 2,
         "events in files": 2,
@@ -271,7 +278,7 @@ def test_erasing_goes_on_when_nobody_waits_for_the_answer(settings: Settings, pa
 
     async def inside() -> None:
         slow, broker = Slow(), connect(settings)
-        profiles = Profiles(settings, package.matrix, lambda: package.as_of, broker, [slow])
+        profiles = Profiles(settings, Models.pinned(package), lambda: package.as_of, broker, [slow])
         with pytest.raises(TimeoutError):
             await asyncio.wait_for(profiles.erase("c10"), 0.1)
         await profiles.close()

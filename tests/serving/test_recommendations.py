@@ -10,6 +10,7 @@ import httpx
 import pytest
 
 from features.history import load_history
+from monitoring.running import service_area
 from tests.support.live import Live
 from tests.support.waiting import wait_until
 from training.recommender import ARMS
@@ -30,7 +31,9 @@ def track(live: Live, session: str, event: str, **properties: Any) -> None:
 
 def test_an_answer_says_who_made_it_and_why_each_item(live_service: Live) -> None:
     answer = live_service.post("/v1/recommendations", {"cart": [], "k": 3}).json()
-    assert set(answer) == {"request_id", "model_version", "arm", "items", "fallback"}
+    told = {"request_id", "model_version", "rules_version", "arm", "items", "fallback", "experiment", "experiment_arm"}
+    assert set(answer) == told
+    assert (answer["experiment"], answer["experiment_arm"]) == (None, None)
     assert (answer["arm"], answer["fallback"], len(answer["items"])) == ("model", None, 3)
     assert answer["model_version"] == live_service.get("/v1/status").json()["model_version"]
     for item in answer["items"]:
@@ -56,6 +59,18 @@ def test_the_next_call_of_a_session_sees_what_was_added_and_removed(live_service
     wait_until(lambda: first not in recommended(live_service, session_id=session, k=5))
     track(live_service, session, "Product Removed", product_id=first)
     wait_until(lambda: first in recommended(live_service, session_id=session, k=5))
+
+
+def test_a_changed_rules_file_comes_into_force_without_a_restart(live_service: Live) -> None:
+    file = live_service.settings.serving.rules_file
+    before, first = file.read_text(), recommended(live_service, cart=[], k=5)[0]
+    file.write_text(f"blocked:\n- select: {{products: [{first!r}]}}\n")
+    wait_until(lambda: first not in recommended(live_service, cart=[], k=5))
+    file.write_text("caps: {brand: few}\n")
+    wait_until(lambda: service_area(live_service.settings).state == "stale")
+    file.write_text(before)
+    wait_until(lambda: first in recommended(live_service, cart=[], k=5))
+    assert service_area(live_service.settings).state == "ok"
 
 
 def test_identify_lets_a_session_benefit_from_the_shoppers_habits(live_service: Live) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -51,7 +52,12 @@ def live_service(built_shop: Settings, tmp_path_factory: pytest.TempPathFactory)
             update={
                 "redis": built_shop.redis.model_copy(update={"url": server.url}),
                 "serving": built_shop.serving.model_copy(
-                    update={"port": port, "package": built_shop.work.model, "redis_timeout_ms": 250.0}
+                    update={
+                        "port": port,
+                        "package": built_shop.work.model,
+                        "redis_timeout_ms": 250.0,
+                        "rules": shutil.copy(built_shop.serving.rules_file, folder / "rules.yaml"),
+                    }
                 ),
             }
         )
@@ -72,6 +78,7 @@ class _process:  # noqa: N801 - used as a with-statement's verb
             "TILLWISE_REDIS__URL": settings.redis_url,
             "TILLWISE_SERVING__PORT": str(settings.serving.port),
             "TILLWISE_SERVING__PACKAGE": str(settings.serving.package),
+            "TILLWISE_SERVING__RULES": str(settings.serving.rules_file),
             "TILLWISE_SERVING__REDIS_TIMEOUT_MS": str(settings.serving.redis_timeout_ms),
         }
 

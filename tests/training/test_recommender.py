@@ -74,7 +74,8 @@ def test_a_partner_in_the_cart_is_given_as_the_reason(recommender: Recommender) 
     package = recommender.package
     cart = [package.products.ids[int(package.matrix.by_popularity[0])]]
     answer = recommender.recommend(cart, ShopperState.empty(), package.as_of, 3, "frequently_bought_together")
-    assert answer[0].reason == f"Often bought with {package.products.titles[package.matrix.row_of[cart[0]]]}"
+    title = package.products.titles[package.matrix.row_of[cart[0]]]
+    assert answer[0].reason == f"Often bought with {title} in your cart"
 
 
 def test_a_catalogue_of_one_product_works(package: ModelPackage) -> None:

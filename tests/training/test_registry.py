@@ -12,7 +12,8 @@ from configs import Settings, SilentProgress
 from configs.errors import NotBuiltError, PromotionError
 from configs.home import read_json, write_json
 from training.package import ModelPackage
-from training.registry import champion, champion_package, promote, register, registry_client
+from training.promotion import promote
+from training.registry import champion, champion_package, register, registry_client
 
 QUIET = SilentProgress()
 

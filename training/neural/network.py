@@ -47,6 +47,11 @@ class Scaling:
         may_miss: NDArray[np.bool_] = np.asarray(np.isnan(features).any(axis=0))
         return cls(typical, mean, deviation, may_miss)
 
+    def typical_features(self) -> NDArray[np.float32]:
+        """Return float32[columns], the feature row of the means: what `inputs` makes 0 of."""
+        means: NDArray[np.float32] = np.copysign(self.typical * np.expm1(np.abs(self.mean)), self.mean)
+        return means
+
     def inputs(self, features: NDArray[np.float32]) -> NDArray[np.float32]:
         """Return float32[rows, columns + flags]; an unknown value counts as the mean."""
         scaled = (_signed_log(features, self.typical) - self.mean) / self.deviation

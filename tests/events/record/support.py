@@ -17,6 +17,7 @@ from sqlalchemy import Table, select
 from configs import load_settings
 from events.brokers.base import Broker, DeadLetter, Delivery, Lag
 from events.contract import Event, Line, OrderFacts
+from events.exposure import EXPOSED, Exposure, Shown, message_id
 from events.record import parquet
 from events.record.database import migrate, open_database
 from events.record.log import compact, flush, log_folder, read_log
@@ -143,6 +144,31 @@ def seen(name: str, *lines: Line, at: float = NOW, message: str = "m", **changes
     """Return an event about products in a list."""
     facts: dict[str, Any] = {"shopper_id": None, "received_at": at, "request_id": "r1", "list_id": "block"}
     return Event(message, "track", name, "s1", occurred_at=at, lines=lines, **(facts | changes))
+
+
+def exposed(request: str = "r1", *lines: Shown, at: float = NOW, unit: str = "u1", **changes: Any) -> Event:
+    """Return the event that tells what an answer showed; of a request without a session if none is given."""
+    facts: dict[str, Any] = {"session_id": request, "shopper_id": None, "checkout_step": 3}
+    exposure = Exposure(
+        unit=unit,
+        experiment="winter",
+        experiment_arm="value",
+        ranking_arm="value",
+        model_version="0123456789ab",
+        rules_version=None,
+        fallback=None,
+        now=at - 0.25,
+        latency_ms=2.5,
+        cart=("p8", "p9"),
+        explored=True,
+        lines=lines or (Shown("p1", 0.5, 1.0, 2.5, 1.25), Shown("p2", 0.25, 0.1)),
+        pool=(("p3", 0.125),),
+        shadow={"neural": ("p2", "p1")},
+        columns="c0ffee",
+        features=b"\x78\x01",
+    )
+    told = facts | {"name": EXPOSED, "occurred_at": at, "received_at": at, "request_id": request} | changes
+    return Event(message_id(request), "exposure", exposure=exposure, **told)
 
 
 def received(message: str, day: float = 0.0, at: float = NOW) -> Event:

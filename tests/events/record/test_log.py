@@ -17,7 +17,7 @@ from events.record import log
 from events.record.log import compact, is_due
 from events.record.parquet import as_table, live_files, once, read_day, write_part
 from tests.events.builders import NOW, event
-from tests.events.record.support import FILE_STEPS, LATER, TODAY, Record, die_after, ids, received, write
+from tests.events.record.support import FILE_STEPS, LATER, TODAY, Record, die_after, exposed, ids, received, write
 
 
 def test_an_event_is_kept_whole(record: Record) -> None:
@@ -60,6 +60,27 @@ def test_an_event_is_kept_whole(record: Record) -> None:
         "list_id": "l",
         "context": [("device", "ios")],
         "traits": [("plan", "gold")],
+        "unit": None,
+        "exposure": None,
+    }
+
+
+def test_an_exposure_is_kept_whole(record: Record) -> None:
+    told = exposed("r1", unit="u", session_id="s")
+    record.store(told, told)
+    record.flush()
+    (row,) = record.log().to_pylist()
+    assert told.exposure is not None
+    assert (row["message_id"], row["kind"], row["unit"]) == ("tillwise:r1", "exposure", "u")
+    fields = {name: getattr(told.exposure, name) for name in told.exposure.__struct_fields__ if name != "unit"}
+    assert row["exposure"] == fields | {
+        "cart": ["p8", "p9"],
+        "lines": [
+            {"product_id": "p1", "score": 0.5, "propensity": 1.0, "price": 2.5, "worth": 1.25},
+            {"product_id": "p2", "score": 0.25, "propensity": 0.1, "price": None, "worth": None},
+        ],
+        "pool": [{"product_id": "p3", "score": 0.125}],
+        "shadow": [("neural", ["p2", "p1"])],
     }
 
 

@@ -11,10 +11,11 @@ from alembic.migration import MigrationContext
 from configs import load_settings
 from configs.errors import ConfigError
 from events.contract import Line
+from events.exposure import Shown
 from events.record import tables
 from events.record.database import database_url, migrate, open_database
 from tests.events.builders import NOW, event
-from tests.events.record.support import Record, order, seen
+from tests.events.record.support import Record, exposed, order, seen
 
 
 def test_an_order_and_its_lines_are_stored(record: Record) -> None:
@@ -70,6 +71,37 @@ def test_impressions_clicks_and_adds_are_outcomes(record: Record) -> None:
         ("1", 1, "p2", 1.0, None, 2),
         ("2", 0, "p2", 1.0, None, 2),
         ("3", 0, "p2", 3.0, 1.5, None),
+    ]
+
+
+def test_an_exposure_and_its_lines_are_stored_once(record: Record) -> None:
+    record.store(exposed("r1", session_id="s1", shopper_id="u1", unit="visit"))
+    record.store(exposed("r1", session_id="s1", shopper_id="u1", unit="visit"), exposed("r2", Shown("p9", -1.5)))
+    first, second = record.rows(tables.exposures)
+    assert {name: first[name] for name in first if name != "mark"} == {
+        "request_id": "r1",
+        "at": NOW,
+        "session_id": "s1",
+        "shopper_id": "u1",
+        "anonymous_id": None,
+        "unit": "visit",
+        "experiment": "winter",
+        "experiment_arm": "value",
+        "ranking_arm": "value",
+        "model_version": "0123456789ab",
+        "rules_version": None,
+        "fallback": None,
+        "checkout_step": 3,
+        "cart_size": 2,
+        "latency_ms": 2.5,
+        "explored": True,
+        "shadow": '{"neural":["p2","p1"]}',
+    }
+    assert second["session_id"] is None  # the request named none
+    assert [tuple(row.values()) for row in record.rows(tables.exposure_lines)] == [
+        ("r1", 0, "p1", 0.5, 1.0, 2.5, 1.25),
+        ("r1", 1, "p2", 0.25, 0.1, None, None),
+        ("r2", 0, "p9", -1.5, None, None, None),
     ]
 
 

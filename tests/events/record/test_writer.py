@@ -21,11 +21,14 @@ from events.record.database import migrate, open_database
 from events.record.log import log_folder, read_log
 from events.record.writer import write
 from tests.events.builders import NOW
-from tests.events.record.support import MemoryBroker, Record, drain, order, seen
+from tests.events.record.support import MemoryBroker, Record, drain, exposed, order, seen
 from tests.support.streaming import Child, lag, publish
 from tests.support.waiting import wait_until
 
-TABLES = (tables.orders, tables.order_lines, tables.outcomes, tables.outcome_lines)
+TABLES = (
+    *(tables.orders, tables.order_lines, tables.outcomes, tables.outcome_lines),
+    *(tables.exposures, tables.exposure_lines),
+)
 NAMES = ("Product List Viewed", "Product Clicked", "Product Added", "Product Viewed")
 
 times = st.integers(0, 3).map(lambda second: NOW + second)
@@ -45,7 +48,8 @@ outcomes = st.builds(
     times,
     messages,
 )
-deliveries = st.lists(orders | outcomes, min_size=1, max_size=12)
+exposures = st.builds(exposed, st.sampled_from(["r1", "r2"]))
+deliveries = st.lists(orders | outcomes | exposures, min_size=1, max_size=12)
 
 
 def content(record: Record) -> tuple[list[object], pa.Table]:

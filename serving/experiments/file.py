@@ -1,0 +1,148 @@
+"""The experiments file: one running experiment, its arms and what each of them does."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Collection, Mapping
+from datetime import date
+from pathlib import Path
+from typing import Any, Self
+
+import yaml
+from pydantic import AwareDatetime, Field, ValidationError, field_validator, model_validator
+
+from configs.errors import ConfigError
+from configs.section import Section
+from events.contract import MAX_ID
+from training.aliases import CHAMPION
+from training.recommender import ARMS
+
+KEYS = "name, start, salt and arms"
+
+
+class Exploration(Section):
+    """Chance fills the last places of some answers, so that what is usually not shown can be learned about.
+
+    What it may cost is bounded: at most `epsilon` of the arm's answers, at most `slots` places of each, and none of
+    them goes to a product that was ranked below the pool.
+    """
+
+    epsilon: float = Field(gt=0, le=1, description="share of the arm's answers in which chance fills the places")
+    slots: int = Field(default=1, ge=1, description="so many last places of an answer")
+    pool: int = Field(
+        ge=2, le=200, description="products that chance draws from: those ranked from the first such place on"
+    )
+    max_share_of_requests: float = Field(
+        gt=0,
+        le=1,
+        description="bound on the experiment's requests that chance may change: epsilon times the arm's share",
+    )
+
+    @model_validator(mode="after")
+    def _pool_fills_the_slots(self) -> Self:
+        if self.pool < self.slots:
+            raise ValueError(f"pool is {self.pool}, expected at least as many products as slots ({self.slots})")
+        return self
+
+
+class Arm(Section):
+    """One way to answer."""
+
+    name: str = Field(min_length=1, max_length=MAX_ID, pattern=r"^[^\x00-\x1f]+$")
+    share: float = Field(default=0.0, ge=0, le=1, description="of the people; all that are not shadows add up to 1")
+    ranking: str = Field(default="model", description="one of training.recommender.ARMS")
+    alias: str = Field(default=CHAMPION, description="whose model: champion, challenger, …")
+    rules: Path | None = Field(default=None, description="business rules of its own; null: those of the service")
+    shadow: bool = Field(
+        default=False, description="what it would show is logged with every exposure and shown to nobody"
+    )
+    exploration: Exploration | None = None
+
+    @field_validator("ranking")
+    @classmethod
+    def _known_ranking(cls, ranking: str) -> str:
+        if ranking not in ARMS:
+            raise ValueError(f"expected one of {', '.join(ARMS)}")
+        return ranking
+
+    @model_validator(mode="after")
+    def _fits_its_role(self) -> Self:
+        if self.shadow and (self.share or self.exploration):
+            raise ValueError("a shadow is shown to nobody: leave share and exploration out")
+        if not self.shadow and not self.share:
+            raise ValueError("share is missing or 0: give the share of people, or shadow: true")
+        bound = None if self.exploration is None else self.exploration.max_share_of_requests
+        if self.exploration is not None and bound is not None and self.share * self.exploration.epsilon > bound + 1e-9:
+            changed = self.share * self.exploration.epsilon
+            raise ValueError(
+                f"share × epsilon is {changed:g}, expected at most max_share_of_requests ({bound:g}): lower epsilon"
+            )
+        return self
+
+
+class Experiment(Section):
+    """What the file says.
+
+    Attributes:
+        start: before it nobody is in the experiment.
+        salt: part of the hash that assigns; another one deals everybody anew.
+    """
+
+    name: str = Field(min_length=1, max_length=MAX_ID, pattern=r"^[^\x00-\x1f]+$")
+    start: AwareDatetime = Field(description="by the service's clock, with its time zone: 2026-01-31T00:00:00Z")
+    salt: str = Field(min_length=1)
+    arms: tuple[Arm, ...] = Field(min_length=1)
+
+    @model_validator(mode="after")
+    def _arms_fit_together(self) -> Self:
+        names = [arm.name for arm in self.arms]
+        twice = sorted({name for name in names if names.count(name) > 1})
+        if twice:
+            raise ValueError(f"two arms are called {twice[0]!r}: give each a name of its own")
+        total = math.fsum(arm.share for arm in self.arms)
+        if abs(total - 1) > 1e-9:
+            raise ValueError(f"the shares of the arms add up to {total:g}, expected 1")
+        return self
+
+
+def read_experiment(path: Path, *, aliases: Collection[str] = (CHAMPION,), rules: bool = False) -> Experiment:
+    """Return what an experiments file says.
+
+    Args:
+        path: of the YAML file.
+        aliases: whose models this process can serve.
+        rules: whether this process can serve an arm with business rules of its own.
+
+    Raises:
+        ConfigError: it cannot be read or does not fit; names the file, the key, what was found and what is expected.
+    """
+    try:
+        content = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise ConfigError(f"Experiments file {path} (serving.experiments) cannot be read: {error.strerror}.") from None
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise ConfigError(f"Experiments file {path} is not valid YAML: {error}.") from None
+    if not isinstance(content, Mapping):
+        raise ConfigError(f"Experiments file {path} holds no keys; expected {KEYS}.")
+    try:
+        found = Experiment.model_validate(content)
+    except ValidationError as error:
+        problems = "; ".join(map(_problem, error.errors()))
+        raise ConfigError(f"Experiments file {path} does not fit: {problems}. Correct it, see README.md.") from None
+    for number, arm in enumerate(found.arms):
+        where = f"Experiments file {path} does not fit: arms.{number}"
+        if arm.alias not in aliases:
+            known = ", ".join(sorted(aliases))
+            raise ConfigError(
+                f"{where}.alias is {arm.alias!r}, expected one that this service holds a model of: {known}."
+            )
+        if arm.rules is not None and not rules:
+            raise ConfigError(f"{where}.rules is {str(arm.rules)!r}, but this service has no rules for single arms.")
+    return found
+
+
+def _problem(item: Mapping[str, Any]) -> str:
+    found = item["input"]
+    shown = f" (found {str(found)!r})" if isinstance(found, bool | int | float | str | date) else ""
+    key = ".".join(map(str, item["loc"])) or "the file"
+    return f"{key}: {item['msg'].removeprefix('Value error, ')}{shown}"

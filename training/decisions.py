@@ -1,0 +1,94 @@
+"""Decisions about aliases, as facts that are only ever added: tags of the registered model, one a decision.
+
+They lie in the registry, so whoever shares it shares them, and nobody needs a second store.
+"""
+
+from __future__ import annotations
+
+import getpass
+import json
+import socket
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass, field
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any, Literal
+
+if TYPE_CHECKING:
+    from mlflow import MlflowClient
+
+PREFIX = "decision"
+
+
+@dataclass(frozen=True)
+class Decision:
+    """That somebody moved an alias.
+
+    Attributes:
+        at: RFC 3339, to the microsecond, so that their order is that of their text.
+        kind: whether it went on or back. alias: which.
+        before, after: registry versions; before is None for the first.
+        who: user and machine. why: in words. evidence: figures that it rests on.
+    """
+
+    at: str
+    kind: Literal["promote", "rollback"]
+    alias: str
+    before: str | None
+    after: str
+    who: str
+    why: str
+    evidence: Mapping[str, Any] = field(default_factory=dict)
+
+    @classmethod
+    def now(
+        cls,
+        kind: Literal["promote", "rollback"],
+        alias: str,
+        before: str | None,
+        after: str,
+        *,
+        why: str,
+        evidence: Mapping[str, Any],
+    ) -> Decision:
+        """Return a decision that is made at this moment by whoever runs this process."""
+        at = datetime.now(UTC).isoformat(timespec="microseconds")
+        return cls(at, kind, alias, before, after, _who(), why, evidence)
+
+    def __str__(self) -> str:
+        return f"{self.kind} of {self.alias} at {self.at[:19]}Z by {self.who}: {self.why}"
+
+
+def record(client: MlflowClient, model: str, decision: Decision) -> None:
+    """Add a decision to a registered model's."""
+    name = f"{PREFIX}.{decision.alias}.{decision.at.replace('+00:00', 'Z')}"
+    client.set_registered_model_tag(model, name, json.dumps(asdict(decision)))
+
+
+def decisions(client: MlflowClient, model: str, alias: str) -> list[Decision]:
+    """Return what was decided about an alias of a registered model, oldest first."""
+    tags = client.get_registered_model(model).tags
+    found = [Decision(**json.loads(text)) for name, text in tags.items() if name.startswith(f"{PREFIX}.{alias}.")]
+    return sorted(found, key=lambda decision: decision.at)
+
+
+def standing(history: Iterable[Decision]) -> list[str]:
+    """Return the versions that one could go back to, one after the other: the last is where the alias stands.
+
+    A version that was stepped back from is none of them, until it is promoted again.
+    """
+    stack: list[str] = []
+    for decision in history:
+        if decision.kind == "rollback":
+            while stack and stack[-1] != decision.after:
+                stack.pop()
+        if not stack or stack[-1] != decision.after:
+            stack.append(decision.after)
+    return stack
+
+
+def _who() -> str:
+    try:
+        user = getpass.getuser()
+    except (KeyError, OSError):  # a container's user may have no name
+        user = "unknown"
+    return f"{user}@{socket.gethostname()}"
