@@ -44,9 +44,8 @@ def measure(
     real = len(package.products)
     if products < real:
         raise ConfigError(f"--products is {products:,}, but the real catalogue has {real:,}: give at least as many.")
-    room = settings.work.root / "tmp"
-    room.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=room, prefix="bench-") as name:
+    settings.work.root.joinpath("tmp").mkdir(exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=settings.work.root / "tmp", prefix="bench-") as name:
         grown(package, products, Path(name))
         with service(settings, settings.work.model) as small, service(settings, Path(name)) as large:
             asked = requests_of(plans)
