@@ -21,6 +21,14 @@ class ExposureSettings(Section):
     )
 
 
+class BreakerSettings(Section):
+    """The circuit breaker around reading state from Redis."""
+
+    failures: int = Field(ge=1, description="so many of the newest 2 × as many reads that failed open it")
+    window_seconds: float = Field(gt=0, description="failures older than this do not count")
+    open_seconds: float = Field(gt=0, description="how long Redis is not asked, until one request tries it again")
+
+
 class ServingSettings(Section):
     """The HTTP service."""
 
@@ -32,7 +40,13 @@ class ServingSettings(Section):
         "followed while serving"
     )
     follow_seconds: float = Field(gt=0, description="how often a worker looks whether another model became champion")
+    deadline_ms: float = Field(gt=0, description="longest that a recommendation may take; a client may ask for less")
     redis_timeout_ms: float = Field(gt=0, description="longest wait for session and shopper state")
+    breaker: BreakerSettings
+    max_in_flight: int = Field(ge=1, description="recommendations a worker works on at a time; more are answered 429")
+    shed_delay_ms: float = Field(
+        gt=0, description="waiting before work on a recommendation begins that is answered 429 if it lasts"
+    )
     max_k: int = Field(ge=1, description="most items one request may ask for")
     max_cart: int = Field(ge=1, description="most distinct products of a cart")
     rules: Path | None = Field(
@@ -101,6 +115,7 @@ class EventSettings(Section):
     shopper_ttl_days: float = Field(gt=0, description="recent orders and links of an id without new ones are forgotten")
     max_body_kb: int = Field(ge=1, description="largest request body")
     max_event_kb: int = Field(ge=1, description="largest single event")
+    max_in_flight: int = Field(ge=1, description="tracking calls a worker takes at a time; more are answered 429")
     write_keys: tuple[Secret, ...] = Field(
         description="secrets of which a tracking call must carry one, as the user name of HTTP basic authentication "
         "or as `writeKey` in its body; empty: none is asked for. As a variable: TILLWISE_EVENTS__WRITE_KEYS='[\"key\"]'"

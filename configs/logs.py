@@ -26,7 +26,7 @@ def configure_logs(level: str = "info", style: LogFormat = "auto", *, process: s
         structlog.processors.TimeStamper(fmt="iso", utc=True),
     ]
     if human:
-        # Plain: printing every local variable of a failed request, catalogue included, takes seconds.
+        # The default one shows every local variable: seconds of work beside requests that wait, and secrets in the log.
         processors.append(structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.plain_traceback))
     else:
         processors += [structlog.processors.format_exc_info, structlog.processors.JSONRenderer()]

@@ -87,9 +87,9 @@ def service_area(settings: Settings) -> Area:
         codes = {"readyz": ready.status_code, "status": told.status_code}
         return Area("service", "failing", facts | codes, fix=f"see {settings.work.logs / 'service.log'}")
     facts |= told.json()
-    if facts["model"]["refused"] is not None:
+    if facts["model"] is not None and facts["model"]["refused"] is not None:
         return Area("service", "stale", facts, fix="tillwise rollback, or promote another version")
-    if facts["rules"]["refused"] is not None:
+    if facts["rules"] is not None and facts["rules"]["refused"] is not None:
         return Area("service", "stale", facts, fix="correct the rules file as rules.refused says")
     return Area("service", "ok", facts)
 

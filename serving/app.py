@@ -8,19 +8,23 @@ from typing import Any
 
 from litestar import Litestar
 from litestar.di import Provide
+from litestar.handlers import HTTPRouteHandler
 from litestar.openapi import OpenAPIConfig
 from litestar.openapi.plugins import SwaggerRenderPlugin
 from litestar.types import ControllerRouterHandler
 
 from configs import Settings
 from events.brokers import connect
-from serving.clock import Clock
+from serving.admission import Admission, Doorkeeper, LoopLag
+from serving.bare import BareEngine, load_last_resort, needs_model
+from serving.clock import Clock, service_clock
 from serving.errors import HANDLERS
 from serving.experiments import ExposureLog, Shadows, running_experiments
+from serving.ladder import Ladder
 from serving.models import Models
 from serving.path import Engine
 from serving.profiles import Profiles
-from serving.routes import COLLECT_ROUTES, ROUTES
+from serving.routes import BARE_ROUTES, COLLECT_ROUTES, ROUTES
 from serving.routes.collect import Collector
 from serving.rules import RuleBook
 from serving.state import StateReader
@@ -28,13 +32,14 @@ from training.package import ModelPackage
 from training.parallel import single_thread
 
 VERSION = "1"
+RECOMMENDATIONS = "/v1/recommendations"
 
 
 def make_collector_app(settings: Settings, clock: Clock) -> Litestar:
     """Return an application that only collects events and needs no model."""
     broker = connect(settings)
     collector = Collector(broker, clock, settings.events)
-    return _application(settings, COLLECT_ROUTES, {"collector": collector}, [broker.close])
+    return _application(settings, COLLECT_ROUTES, {"collector": collector}, [broker.close], _collect_doors(settings))
 
 
 def make_app(settings: Settings, package: ModelPackage) -> Litestar:
@@ -52,18 +57,44 @@ def make_serving_app(settings: Settings, models: Models) -> Litestar:
         exposures = ExposureLog(broker, settings.serving.exposures, settings.events, shadows, state.remember)
     rules = RuleBook(settings.serving.rules_file, models.champion.matrix)
     models.prepare(rules.over)
-    engine = Engine(models, rules, state, clock, settings.serving, experiments, exposures)
+    door = Admission(settings.serving.max_in_flight, settings.serving.shed_delay_ms / 1000)
+    ladder = Ladder(lambda: door.inside)
+    engine = Engine(models, rules, state, clock, settings.serving, ladder, experiments, exposures)
     profiles = Profiles(settings, models, clock, broker)
     single_thread()
+    engine.warm()
     dependencies = {
         "engine": engine,
         "collector": Collector(broker, clock, settings.events),
         "models": models,
         "profiles": profiles,
         "limits": settings.serving,
+        "door": door,
     }
+    doors = {RECOMMENDATIONS: door} | _collect_doors(settings)
     closing = [*([] if exposures is None else [exposures.close]), state.close, profiles.close, broker.close]
-    return _application(settings, ROUTES, dependencies, closing, [rules.followed])
+    return _application(settings, ROUTES, dependencies, closing, doors, [rules.followed])
+
+
+def make_bare_app(settings: Settings) -> Litestar:
+    """Return the application for as long as no model can be loaded."""
+    kept = load_last_resort(settings.work.run)
+    clock, broker = service_clock(kept.clock, kept.as_of), connect(settings)
+    door = Admission(settings.serving.max_in_flight, settings.serving.shed_delay_ms / 1000)
+    dependencies = {
+        "engine": BareEngine(kept, clock, settings.serving),
+        "collector": Collector(broker, clock, settings.events),
+        "limits": settings.serving,
+        "door": door,
+    }
+    doors = {RECOMMENDATIONS: door} | _collect_doors(settings)
+    return _application(settings, [*BARE_ROUTES, needs_model], dependencies, [broker.close], doors)
+
+
+def _collect_doors(settings: Settings) -> dict[str, Admission]:
+    """Return one bound for all tracking calls together, by path."""
+    door = Admission(settings.events.max_in_flight)
+    return {path: door for route in COLLECT_ROUTES if isinstance(route, HTTPRouteHandler) for path in route.paths}
 
 
 def _application(
@@ -71,13 +102,20 @@ def _application(
     routes: Sequence[ControllerRouterHandler],
     dependencies: Mapping[str, Any],
     on_shutdown: Sequence[Callable[[], Awaitable[None]]],
+    doors: Mapping[str, Admission],
     lifespan: Sequence[Callable[[Litestar], AbstractAsyncContextManager[None]]] = (),
 ) -> Litestar:
+    lag = LoopLag()
+
+    async def stop() -> None:
+        lag.stop()
+
     return Litestar(
         route_handlers=routes,
         dependencies={name: _always(value) for name, value in dependencies.items()},
         exception_handlers=HANDLERS,
-        on_shutdown=on_shutdown,
+        on_shutdown=[*on_shutdown, stop],
+        middleware=[Doorkeeper(doors, lag)],
         lifespan=lifespan,
         request_max_body_size=settings.events.max_body_kb * 1024,
         openapi_config=OpenAPIConfig(

@@ -9,6 +9,7 @@ import structlog
 
 from configs import Settings
 from configs.errors import NotBuiltError
+from serving.bare import LAST_RESORT
 from training.aliases import CHAMPION, pointer_path
 from training.following import Follower, RegistryError
 
@@ -27,7 +28,7 @@ def serve(settings: Settings) -> None:
     """Replace this process by the server, in the foreground, until SIGTERM or SIGINT.
 
     Raises:
-        NotBuiltError: no model is champion yet. ConfigError: the experiments file does not fit.
+        NotBuiltError: no model is champion yet, nor ever served here. ConfigError: the experiments file does not fit.
     """
     if settings.serving.experiments is not None:
         from serving.experiments import running_experiments
@@ -58,8 +59,9 @@ def _point_at_champion(settings: Settings) -> None:
         trouble = str(error)
     if not pointer_path(settings.work, CHAMPION).exists():
         because = "" if trouble is None else f" ({trouble})"
-        raise NotBuiltError(
-            f"No model is champion yet{because}: run `make run`, or `tillwise train`, `register` and `promote`."
-        )
+        no_model = f"No model is champion yet{because}: run `make run`, or `tillwise train`, `register` and `promote`."
+        if not (settings.work.run / LAST_RESORT).exists():
+            raise NotBuiltError(no_model)
+        log.error("the service answers with what sold when a model last served", reason=no_model)
     if trouble is not None:
         log.warning("registry out of reach, its last word counts", error=trouble)

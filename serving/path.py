@@ -9,19 +9,29 @@ import math
 import time
 import uuid
 from dataclasses import dataclass, field
+from typing import Protocol, runtime_checkable
 
+from configs.moments import moment
 from configs.settings import ServingSettings
+from features.activity import Action
 from features.context import ProductMatrix
+from features.shopper import ShopperState
+from serving.admission import Admission
+from serving.budget import Budget
 from serving.clock import Clock
 from serving.experiments import Asked, Experiments, ExposureLog, shopper_of, unit_of
 from serving.explain import contributions
+from serving.ladder import Ladder, rungs, step_of
 from serving.models import Models
 from serving.rules import RuleBook
-from serving.schema import Fallback, Item, RecommendationAnswer, RecommendationRequest
+from serving.schema import Fallback, Item, RecommendationAnswer, RecommendationRequest, Status
 from serving.showing import Shown, show
+from serving.standing import model_status, rules_status
 from serving.state import Known, StateReader
 from training.aliases import CHAMPION
 from training.recommender import ARMS, Recommendation
+
+WARM_ROUNDS = 3
 
 
 class RequestError(Exception):
@@ -32,38 +42,54 @@ class RequestError(Exception):
         self.field, self.reason = field, reason
 
 
+@runtime_checkable
+class Answering(Protocol):
+    """What the routes ask: the engine, or its stand-in while there is no model."""
+
+    async def answer(self, request: RecommendationRequest, budget: Budget) -> RecommendationAnswer:
+        """See `Engine`."""
+
+    async def status(self, door: Admission) -> Status:
+        """See `Engine`."""
+
+
 @dataclass(frozen=True)
 class Engine:
-    """What a worker needs to answer: models, rules, state and time; experiments, and where exposures go."""
+    """What a worker needs to answer: models, rules, state, time, and what to do when there is little of it;
+    experiments, and where exposures go.
+    """
 
     models: Models
     rules: RuleBook
     state: StateReader
     clock: Clock
     limits: ServingSettings
+    ladder: Ladder = field(default_factory=Ladder)
     experiments: Experiments = field(default_factory=Experiments)
     exposures: ExposureLog | None = None
 
-    async def answer(self, request: RecommendationRequest) -> RecommendationAnswer:
-        """Return the recommendations for a request; degraded, and saying so, rather than none.
+    async def answer(self, request: RecommendationRequest, budget: Budget) -> RecommendationAnswer:
+        """Return the recommendations for a request in time; degraded, and saying so, rather than late or none.
 
         Raises:
             RequestError: the request breaks a limit or names nobody.
         """
         started = time.perf_counter()
         check(request, self.limits)
-        asked = await self._asked(request)
+        asked = await self._asked(request, budget)
         rules = self.rules.over(asked.served.matrix)
-        shown = show(asked, rules)
-        ranked = shown.ranked
-        trouble = "; ".join(reason for reason in (asked.known.missing, asked.missing, ranked.failed) if reason) or None
+        shown = show(asked, rules, self.ladder, budget)
+        ranked, known = shown.ranked, asked.known
+        trouble = "; ".join(reason for reason in (known.missing, asked.missing, ranked.failed) if reason) or None
+        empty = ranked.failed is not None and not shown.items
+        step = step_of(known.step, asked.assigned.ranking, ranked.arm, empty=empty)
         answer = RecommendationAnswer(
             request_id=asked.request_id,
             model_version=asked.served.version,
             rules_version=rules.version,
             arm=ranked.arm,
-            items=[_item(asked.served.matrix, item) for item in shown.items],
-            fallback=Fallback(ranked.arm, trouble) if trouble else None,
+            items=[item_of(asked.served.matrix, item) for item in shown.items],
+            fallback=Fallback(ranked.arm, trouble, step or "other_model") if trouble else None,
             experiment=asked.assigned.experiment,
             experiment_arm=None if asked.assigned.arm is None else asked.assigned.arm.name,
         )
@@ -73,11 +99,39 @@ class Engine:
             await _explain(answer, asked, shown)
         return answer
 
-    async def _asked(self, request: RecommendationRequest) -> Asked:
+    async def status(self, door: Admission) -> Status:
+        """Return what serves, and how it is."""
+        package = self.models.champion.package
+        return Status(
+            model_version=package.version,
+            arms=list(ARMS),
+            products=len(package.products),
+            as_of=moment(package.as_of),
+            now=moment(self.clock()),
+            redis=await self.state.answers(),
+            breaker=self.state.breaker,
+            in_flight=door.inside,
+            shed=door.shed,
+            experiment=None if self.experiments.running is None else self.experiments.running.name,
+            exposures=None if self.exposures is None else self.exposures.status(),
+            model=model_status(self.models),
+            rules=rules_status(self.rules),
+        )
+
+    def warm(self) -> None:
+        """Rank with every rung of the ladder, so that what each costs is known before requests come."""
+        recommender, now = self.models.champion.recommender, self.clock()
+        ids = recommender.package.products.ids
+        seen: list[Action] = [(product, now, "view") for product in ids[3:4]]
+        for arm in rungs("model") * WARM_ROUNDS:
+            with self.ladder.measured(arm):
+                recommender.recommend(ids[:3], ShopperState.empty(), now, 5, arm, activity=seen)
+
+    async def _asked(self, request: RecommendationRequest, budget: Budget) -> Asked:
         """Return a request with what is known of it and who answers it: one package, whatever is swapped meanwhile."""
         at, served, missing = self.clock(), self.models.champion, None
         now = at if request.at is None else request.at.timestamp()
-        known = await self.state.read(request.session_id, request.shopper_id, now, served.matrix)
+        known = await self.state.read(request.session_id, request.shopper_id, now, served.matrix, budget)
         assigned = self.experiments.assign(unit_for(request, known), request.arm, at)
         if assigned.arm is not None and assigned.arm.alias != CHAMPION:
             other = self.models.named(assigned.arm.alias)
@@ -92,7 +146,8 @@ async def _explain(answer: RecommendationAnswer, asked: Asked, shown: Shown) -> 
         item.contributions = parts
 
 
-def _item(matrix: ProductMatrix, found: Recommendation) -> Item:
+def item_of(matrix: ProductMatrix, found: Recommendation) -> Item:
+    """Return a recommended product with what the catalogue knows of it."""
     row = matrix.row_of[found.product_id]
     price = float(matrix.price[row])
     return Item(

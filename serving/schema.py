@@ -9,6 +9,7 @@ import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
 from events.segment import Text
+from serving.ladder import Step as FallbackStep
 
 Step = Annotated[int, Meta(ge=0, le=100, description="checkout step the shopper is on")]
 
@@ -46,6 +47,10 @@ class RecommendationRequest(msgspec.Struct, forbid_unknown_fields=True):
     ] = None
     context: RequestContext | None = None
     explain: Annotated[bool, Meta(description="tell each item's contributions; for operators")] = False
+    deadline_ms: Annotated[
+        Annotated[float, Meta(gt=0, le=60_000)] | None,
+        Meta(description="answer within so many milliseconds; the service's own deadline if that is shorter"),
+    ] = None
 
 
 class Item(msgspec.Struct):
@@ -69,10 +74,11 @@ class Item(msgspec.Struct):
 
 
 class Fallback(msgspec.Struct, frozen=True):
-    """That the answer is less than it could be: the arm that answered, and why."""
+    """That the answer is less than it could be: the arm that answered, why, and how far down the ladder that is."""
 
     arm: str
-    reason: str
+    reason: Annotated[str, Meta(description="for people; what stands in parentheses may change")]
+    step: Annotated[FallbackStep, Meta(description="for machines; stable. See `serving.ladder` in the source")]
 
 
 class RecommendationAnswer(msgspec.Struct):
@@ -80,7 +86,9 @@ class RecommendationAnswer(msgspec.Struct):
 
     request_id: str
     model_version: str
-    rules_version: Annotated[str, Meta(description="of the business rules that chose: digits of their file's digest")]
+    rules_version: Annotated[
+        str | None, Meta(description="of the business rules that chose: digits of their file's digest")
+    ]
     arm: str
     items: list[Item]
     fallback: Fallback | None
@@ -260,13 +268,16 @@ class Status(msgspec.Struct):
     model_version: str
     arms: list[str]
     products: int
-    as_of: Annotated[str, Meta(description="the model knows nothing later")]
+    as_of: Annotated[str, Meta(description="the model knows nothing later; empty without a model")]
     now: Annotated[str, Meta(description="the service's clock")]
     redis: Annotated[bool, Meta(description="whether session and shopper state can be read")]
     experiment: Annotated[str | None, Meta(description="the experiment that the service was started with")]
     exposures: Annotated[ExposureStatus | None, Meta(description="null if exposures are not logged")]
-    model: ModelStatus
-    rules: RulesStatus
+    model: Annotated[ModelStatus | None, Meta(description="null while no model is loaded")]
+    rules: Annotated[RulesStatus | None, Meta(description="null while no model is loaded")]
+    breaker: Annotated[str, Meta(description="of reading that state: closed, open (it is not tried), half-open")]
+    in_flight: Annotated[int, Meta(description="recommendations that this worker works on")]
+    shed: Annotated[int, Meta(description="recommendations that this worker has answered 429 since it started")]
 
 
 class Problem(msgspec.Struct):

@@ -16,9 +16,11 @@ from numpy.typing import NDArray
 
 from features.context import Context
 from features.shopper import ShopperState
+from serving.budget import Budget
 from serving.experiments import Asked, Exploration, Ranked, depth, explore
+from serving.ladder import Ladder
 from serving.rules import Chosen, CompiledRules, Pool, Situation, choose
-from training.recommender import AMOUNTS, FALLBACKS, Recommendation
+from training.recommender import AMOUNTS, Recommendation
 
 log = structlog.get_logger()
 
@@ -47,16 +49,20 @@ class Shown:
     items: Sequence[Recommendation]
 
 
-def show(asked: Asked, rules: CompiledRules) -> Shown:
-    """Return what the arm asked for shows; if it breaks or the rules leave nothing of it, the next fallback.
+def show(asked: Asked, rules: CompiledRules, ladder: Ladder, budget: Budget) -> Shown:
+    """Return what the arm asked for shows; if it breaks, there is no time for it, or the rules leave nothing of it,
+    the next arm down the ladder.
 
     Nothing if the rules break.
     """
     first, failed = asked.assigned.ranking, None
-    for arm in dict.fromkeys((first, *FALLBACKS)):
+    for arm in ladder.down(first, budget):
+        if failed is None and arm != first:
+            failed = f"{first} over budget"
         try:
             situation = situation_of(asked, rules)
-            shown = _by_arm(arm, failed, asked, rules, situation)
+            with ladder.measured(arm):
+                shown = _by_arm(arm, failed, asked, rules, situation)
             if shown.items or rules.inert or rules.length(shown.ranked.context, situation, asked.request.k) == 0:
                 return shown
             failed = failed or f"the rules let nothing through that {arm} ranks"
@@ -64,8 +70,8 @@ def show(asked: Asked, rules: CompiledRules) -> Shown:
             log.exception("rules failed; nothing is shown", arm=arm, rules=rules.version)
             return _nothing(asked, arm, f"rules failed ({type(error.__cause__).__name__}), so nothing is shown")
         except Exception as error:  # whatever breaks in one arm, the next one answers; the log keeps the cause
-            log.exception("arm failed", arm=arm)
-            failed = f"{first} failed ({type(error).__name__})"
+            told = ladder.failed(arm, error)
+            failed = failed or told
     return _nothing(asked, first, failed)
 
 

@@ -34,13 +34,14 @@ from training.blend import Blend
 from training.golden import Golden, load_golden, save_golden
 from training.neural.network import NeuralRanker
 
-FORMAT = 8
+FORMAT = 9
 MANIFEST, PRODUCTS, RANKER, NEURAL, ENCODER = "manifest.json", "products.parquet", "ranker.txt", "neural_", "encoder_"
 TREES = "ranker.onnx"
 GOLDEN = "golden.parquet"
 KEYS = ("keys", "category_keys", "brand_keys")
 PAGE_BYTES = 4096
 STUDENTS = ("student", "student_int8")
+POPULAR = "segment_popular"
 
 
 @dataclass(frozen=True)
@@ -55,6 +56,7 @@ class ModelPackage:
         students: the network distilled from both, ONNX models by name.
         heads: how scores add up, by head. ranking: how they make a list, and the head that does.
         clock: "historical" (the data end in the past and time is counted on from `as_of`) or "live".
+        popular: int32[segments, n], the popular sets of `features.segments`.
         golden: recorded requests and what it answered.
     """
 
@@ -70,6 +72,7 @@ class ModelPackage:
     students: Mapping[str, bytes]
     heads: Mapping[str, Blend]
     ranking: RankingSettings
+    popular: NDArray[np.int32]
     golden: tuple[Golden, ...] = ()
 
     @property
@@ -111,6 +114,7 @@ class ModelPackage:
             students={name: (folder / f"{name}.onnx").read_bytes() for name in STUDENTS},
             heads={name: Blend(**head) for name, head in manifest["heads"].items()},
             ranking=RankingSettings(**manifest["ranking"]),
+            popular=_map(folder, POPULAR),
             golden=load_golden(folder / GOLDEN),
         )
 
@@ -118,6 +122,7 @@ class ModelPackage:
 def save_package(folder: Path, package: ModelPackage) -> str:
     """Write a package into the empty `folder` and return its version, which `package.version` does not tell yet."""
     matrix = package.matrix
+    np.save(folder / f"{POPULAR}.npy", package.popular)
     _save_catalogue(folder, matrix.catalogue)
     for name in ProductStats.names():
         np.save(folder / f"stats_{name}.npy", getattr(matrix.stats, name))

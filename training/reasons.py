@@ -11,6 +11,7 @@ from features.lookup import search
 
 JUST_NOW_SECONDS = 600.0
 VIEW = KINDS.index("view")
+EVERYBODY = "Popular with shoppers right now"
 
 POPULAR = 0.5
 """Of `popularity_lately`: sells at least the square root of what sells most."""
@@ -38,7 +39,7 @@ def reason_for(context: Context, row: int, *, personal: bool, browsed: bool = Fa
         if place >= 0:
             return f"Often bought with {catalogue.titles[links.via[place]]} in your cart"
     if not personal or context.products.popularity_lately[row] >= POPULAR:
-        return "Popular with shoppers right now"
+        return EVERYBODY
     if often := _often(context, row):
         return often
     return "Goes with carts like yours" if context.cart.size else "Picked for you"

@@ -13,28 +13,32 @@ from numpy.typing import NDArray
 from configs.errors import ConfigError
 from features.activity import Action, RecentActivity
 from features.context import Context
+from features.segments import SEGMENTS
 from features.shopper import ShopperState
 from features.signals import activity_term, signals
 from features.top import top_rows
-from training.baselines.base import Ranked, by_popularity
+from training.baselines.base import Ranked, best_of, by_popularity
 from training.baselines.frequently_bought_together import by_confidence
 from training.candidates import generate
 from training.package import ModelPackage
 from training.ranker import Ranker, Scored
-from training.reasons import reason_for
+from training.reasons import EVERYBODY, reason_for
 
 FALLBACKS = ("frequently_bought_together", "popularity")
 """Arms that need no model, in the order in which the service falls back to them."""
 
+SEGMENT = "segment_popularity"
+"""The arm that costs next to nothing: what sells to shoppers of the same segment, prepared when the model was made."""
+
 SCORES = ("gbm", "neural", "student", "student_int8")
 """Arms that rank by one model's raw score, whichever head the package's settings chose."""
 
-ARMS = ("model", "value", *SCORES, "signals", *FALLBACKS)
+ARMS = ("model", "value", *SCORES, "signals", *FALLBACKS, SEGMENT)
 """Names of the ways to rank: by the head that the settings chose, for the most conversions ("model") or for the most
 expected value, probability × what selling one earns ("value"); by each model alone; by weighted signals of activity,
-history and context, without a model; and the fallbacks."""
+history and context, without a model; the fallbacks; and the popular set of the shopper's segment."""
 
-AMOUNTS = ("value", *FALLBACKS)
+AMOUNTS = ("value", *FALLBACKS, SEGMENT)
 """Arms whose scores are amounts from 0 (money, shares, orders); the others' are log-odds or as good as."""
 
 CLEARLY = math.log(2)
@@ -66,6 +70,7 @@ class Recommender:
             "signals": Recommender._by_signals,
             "frequently_bought_together": lambda _, context, k: by_confidence(context, k),
             "popularity": lambda _, context, k: by_popularity(context, k),
+            SEGMENT: Recommender._by_segment,
         }
 
     def context(
@@ -123,6 +128,11 @@ class Recommender:
             arm: one of `ARMS`.
         """
         ids, personal = self.package.products.ids, arm not in FALLBACKS
+        if arm == SEGMENT:  # when it is asked there is no time to look for reasons
+            return [
+                Recommendation(ids[row], score, EVERYBODY)
+                for row, score in zip(rows.tolist(), scores.tolist(), strict=True)
+            ]
         return [
             Recommendation(ids[row], score, reason_for(context, row, personal=personal, browsed=browsed))
             for row, score, browsed in zip(
@@ -167,6 +177,13 @@ class Recommender:
     def _by_signals(self, context: Context, k: int) -> Ranked:
         rows, weights = self._candidates(context, browsing=True), self.package.ranking.weights
         return _best(rows, signals(context, rows, weights).score(weights), k)
+
+    def _by_segment(self, context: Context, k: int) -> Ranked:
+        """Return the first k of the popular set of the shopper's segment that may be shown, filled up by popularity."""
+        shopper = context.shopper
+        segment = shopper.segment(context.now) if shopper.orders else "unknown"
+        rows = self.package.popular[SEGMENTS.index(segment)][: k + context.cart.size]
+        return best_of(context, rows, 1.0 / np.arange(1.0, rows.size + 1), k)
 
     def _browsed(self, context: Context, rows: NDArray[np.int32], arm: str) -> NDArray[np.bool_]:
         """Return bool[rows], whether recent activity is what the arm ranks each product for, above all."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from configs import Progress, Settings, StageReport
 from configs.home import replace_directory
 from features.history import ingest_record, load_history
+from features.segments import popular_by_segment
 from features.store import open_store
 from features.windows import cut_windows
 from training.dataset import build_examples, sides_over_time
@@ -70,6 +71,7 @@ def train(settings: Settings, progress: Progress) -> StageReport:
         students=distilled.students,
         heads=distilled.heads,
         ranking=settings.ranking,
+        popular=popular_by_segment(history, windows.as_of, settings.features),
     )
     with replace_directory(settings.work.model) as folder:
         version = save_package(folder, with_golden(package, history.before(windows.as_of)))

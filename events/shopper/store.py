@@ -87,20 +87,30 @@ def read_person(pipe: Any, shopper_id: str) -> None:
     pipe.evalsha(_READ_DIGEST, 0, shopper_id)
 
 
-async def ask(redis: Any, queue: Callable[[Any], object]) -> list[Any]:
+async def ask(redis: Any, queue: Callable[[Any], object], *, raising: bool = True) -> list[Any]:
     """Return the replies to what `queue` puts on a pipeline, `read_person` among it, in one round trip.
 
     A Redis that has just started does not know our script: it is told, and asked again.
+
+    Args:
+        redis: a client. queue: given the pipeline.
+        raising: whether a reply that is an error is raised, else it stands among the replies.
     """
+    replies = await _replies(redis, queue)
+    if any(isinstance(reply, NoScriptError) for reply in replies):
+        await redis.script_load(_READ)
+        replies = await _replies(redis, queue)
+    if raising:
+        for reply in replies:
+            if isinstance(reply, Exception):
+                raise reply
+    return replies
+
+
+async def _replies(redis: Any, queue: Callable[[Any], object]) -> list[Any]:
     async with redis.pipeline(transaction=False) as pipe:
         queue(pipe)
-        try:
-            return list(await pipe.execute())
-        except NoScriptError:
-            await redis.script_load(_READ)
-    async with redis.pipeline(transaction=False) as pipe:
-        queue(pipe)
-        return list(await pipe.execute())
+        return list(await pipe.execute(raise_on_error=False))
 
 
 def decode_person(reply: Sequence[Any]) -> Person:

@@ -14,15 +14,9 @@ from serving.routes.status import status
 
 COLLECT_ROUTES: list[ControllerRouterHandler] = [*singles, batch]
 
-ROUTES: list[ControllerRouterHandler] = [
-    recommendations,
-    *COLLECT_ROUTES,
-    products,
-    read_profile,
-    erase_profile,
-    status,
-    checkout_page,
-    static_files,
-]
+BARE_ROUTES: list[ControllerRouterHandler] = [recommendations, *COLLECT_ROUTES, status, checkout_page, static_files]
+"""Those that need no model."""
 
-__all__ = ["COLLECT_ROUTES", "ROUTES"]
+ROUTES: list[ControllerRouterHandler] = [*BARE_ROUTES, products, read_profile, erase_profile]
+
+__all__ = ["BARE_ROUTES", "COLLECT_ROUTES", "ROUTES"]

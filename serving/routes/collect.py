@@ -80,6 +80,7 @@ _COLLECT: dict[str, Any] = {
         401: ResponseSpec(ErrorAnswer, description="No valid write key, where events.write_keys asks for one"),
         413: ResponseSpec(ErrorAnswer, description="The body is too large"),
         415: ResponseSpec(ErrorAnswer, description="The body is compressed in a way that is not taken"),
+        429: ResponseSpec(ErrorAnswer, description="Too many calls at a time; send it again after Retry-After seconds"),
         503: ResponseSpec(ErrorAnswer, description="The broker does not accept events now; send them again later"),
     },
 }

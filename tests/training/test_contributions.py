@@ -17,7 +17,7 @@ from tests.features.histories import DAY
 from training.contributions import Explainer, shapley
 from training.heads import HEADS
 from training.package import ModelPackage
-from training.recommender import ARMS, FALLBACKS, SCORES, Recommender
+from training.recommender import ARMS, FALLBACKS, SCORES, SEGMENT, Recommender
 
 TOLERANCE = 1e-4
 """What the API promises, absolute and of scores above 1."""
@@ -64,7 +64,7 @@ def _assert_they_add_up(package: ModelPackage, regular: ShopperState, arm: str) 
             assert sum(parts.values()) == pytest.approx(score, rel=TOLERANCE, abs=TOLERANCE)
             assert "beyond_shortlist" not in parts  # so that it is no excuse
             assert list(parts.values()) == sorted(parts.values(), key=abs, reverse=True)
-            assert arm in (*FALLBACKS, "signals") or len(parts) > 10
+            assert arm in (*FALLBACKS, "signals", SEGMENT) or len(parts) > 10
 
 
 def test_a_product_beyond_the_shortlist_tells_what_the_cheap_models_score_differs_by(

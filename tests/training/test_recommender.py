@@ -13,6 +13,7 @@ from configs.errors import ConfigError
 from features.context import ProductMatrix
 from features.cooccurrence import cooccurrence
 from features.products import product_stats
+from features.segments import popular_by_segment
 from features.shopper import ShopperState
 from tests.features.histories import DAY, FEATURES, START, Bought, catalogue, history
 from training.package import ModelPackage
@@ -84,7 +85,7 @@ def test_a_catalogue_of_one_product_works(package: ModelPackage) -> None:
     matrix = ProductMatrix(
         catalogue(1), product_stats(one, late, FEATURES), cooccurrence(one, late, FEATURES), FEATURES
     )
-    alone = Recommender(replace(package, matrix=matrix))
+    alone = Recommender(replace(package, matrix=matrix, popular=popular_by_segment(one, late, FEATURES)))
     for arm in ARMS:
         assert [item.product_id for item in alone.recommend([], ShopperState.empty(), late, 10, arm)] == ["p000"]
         assert alone.recommend(["p000"], ShopperState.empty(), late, 10, arm) == []

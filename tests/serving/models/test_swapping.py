@@ -32,7 +32,7 @@ def settings(built_shop: Settings, redis_url: str, tmp_path: Path) -> Settings:
     changed: dict[str, Any] = {
         "home": tmp_path,
         "redis": built_shop.redis.model_copy(update={"url": redis_url}),
-        "serving": built_shop.serving.model_copy(update={"redis_timeout_ms": 1_000.0}),
+        "serving": built_shop.serving.model_copy(update={"redis_timeout_ms": 1_000.0, "deadline_ms": 20_000.0}),
     }
     return built_shop.model_copy(update=changed)
 

@@ -1,0 +1,252 @@
+"""What `benchmarks.chaos` runs and what it does to it: the service with its workers, Redis, a proxy between them."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import random
+import subprocess
+import sys
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import ExitStack, asynccontextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import httpx
+import psutil
+import redis.asyncio as redis
+
+from benchmarks.chaos_load import SESSIONS, session_of
+from benchmarks.chaos_proxy import Proxy
+from benchmarks.profiles import free_port
+from configs import Settings, SilentProgress
+from configs.errors import PartError
+from configs.processes import start_child
+from events.contract import Event, Line
+from events.embedded import EmbeddedRedis
+from events.profiles import ProfileStore
+from events.session import session_key
+from features.history import load_history
+from features.online import ShopperReader
+from features.store import materialize
+from pipelines.processes import end_group, environment, last_lines
+
+READY_SECONDS = 120.0
+QUIET_PERCENT = 60.0
+YOUNG_SECONDS = 2.0
+"""Within which a worker may not yet have begun to work hard."""
+ADDED_LATENCY = 0.2
+GARBAGE = b"\xc1\xff garbage"
+SHOPPERS = 100
+
+
+@dataclass
+class Scene:
+    """Everything that runs.
+
+    Attributes:
+        port: of the service. service: its first process. server: Redis. proxy: between the two.
+        settings: of the service. client: of Redis, past the proxy.
+        shoppers: ids that are asked for. kept: what keys held before garbage took its place.
+        notes: what else there is to tell. killed: pid of a worker, and monotonic seconds at which it was killed.
+    """
+
+    port: int
+    service: subprocess.Popen[bytes]
+    server: EmbeddedRedis
+    proxy: Proxy
+    settings: Settings
+    client: Any
+    shoppers: Sequence[str]
+    kept: dict[bytes, bytes] = field(default_factory=dict)
+    notes: list[str] = field(default_factory=list)
+    killed: tuple[int, float] = (0, 0.0)
+
+    def workers(self) -> list[psutil.Process]:
+        """Return the service's worker processes."""
+        found: list[psutil.Process] = psutil.Process(self.service.pid).children()
+        return found
+
+
+Act = Callable[[Scene], Awaitable[None]]
+
+
+async def nothing(_: Scene) -> None:
+    """Leave everything as it is."""
+
+
+@dataclass(frozen=True)
+class Disturbance:
+    """Something that goes wrong for a while: `begin` makes it so, `end` makes it well again."""
+
+    name: str
+    begin: Act
+    end: Act = nothing
+
+
+async def _stop_redis(scene: Scene) -> None:
+    await asyncio.to_thread(scene.server.stop)
+
+
+async def _start_redis(scene: Scene) -> None:
+    await asyncio.to_thread(scene.server.start)
+
+
+async def _slow(scene: Scene) -> None:
+    scene.proxy.delay = ADDED_LATENCY
+
+
+async def _silent(scene: Scene) -> None:
+    scene.proxy.silent = True
+
+
+async def _lying(scene: Scene) -> None:
+    scene.proxy.lying = True
+
+
+async def _well(scene: Scene) -> None:
+    scene.proxy.delay, scene.proxy.silent, scene.proxy.lying = 0.0, False, False
+
+
+async def _spoil_keys(scene: Scene) -> None:
+    """Write garbage over every other session and every other shopper's features."""
+    reader = ShopperReader()
+    sessions = [session_key(session_of(number)).encode() for number in range(0, SESSIONS, 2)]
+    shoppers = [reader.key(shopper) for shopper in scene.shoppers[::2]]
+    for key in (*sessions, *shoppers):
+        if (held := await scene.client.dump(key)) is not None:
+            scene.kept[key] = held
+    for key in sessions:
+        await scene.client.set(key, GARBAGE)
+    for key in shoppers:
+        await scene.client.hset(key, mapping=dict.fromkeys(reader.fields, GARBAGE))
+
+
+async def _restore_keys(scene: Scene) -> None:
+    for key, held in scene.kept.items():
+        await scene.client.restore(key, 0, held, replace=True)
+    scene.kept.clear()
+
+
+async def _kill_worker(scene: Scene) -> None:
+    """`kill -9` one of the workers; BentoML starts another."""
+    victim = random.Random(scene.port).choice(scene.workers())
+    victim.kill()
+    scene.killed = victim.pid, time.monotonic()
+
+
+async def _await_worker(scene: Scene) -> None:
+    """Return once BentoML has started another worker and that has loaded its model."""
+    pid, began = scene.killed
+    deadline = time.monotonic() + READY_SECONDS
+    while len([one for one in scene.workers() if one.pid != pid]) < scene.settings.serving.workers:
+        if time.monotonic() > deadline:
+            raise PartError("BentoML started no other worker in place of the one that was killed.")
+        await asyncio.sleep(0.1)
+    started = time.monotonic() - began
+    await _until_idle(scene, deadline)
+    ready = time.monotonic() - began
+    scene.notes.append(f"A killed worker was started again after {started:.1f} s and at rest after {ready:.1f} s.")
+
+
+DISTURBANCES: tuple[Disturbance, ...] = (
+    Disturbance("Redis stopped", _stop_redis, _start_redis),
+    Disturbance("Redis 200 ms late", _slow, _well),
+    Disturbance("Redis silent", _silent, _well),
+    Disturbance("garbage from Redis", _lying, _well),
+    Disturbance("garbage in keys", _spoil_keys, _restore_keys),
+    Disturbance("worker killed", _kill_worker, _await_worker),
+    # Hook: whatever else can go wrong while requests come is one more line here, such as swapping models and offering a
+    # corrupt package: `begin` sets it off (as a task, if it is to go on during the phase), `end` awaits it.
+)
+
+
+@asynccontextmanager
+async def running(settings: Settings, folder: Path, products: Sequence[str]) -> AsyncIterator[Scene]:
+    """Run everything while the block lasts; yield it once every worker is up and idle.
+
+    Args:
+        settings: of the service; its Redis and ports are replaced.
+        folder: empty, for what is written. products: ids that carts are made of.
+
+    Raises:
+        PartError: the service did not start; tells the end of its output.
+    """
+    port, proxied = free_port(), free_port()
+    with ExitStack() as stack:
+        server = stack.enter_context(EmbeddedRedis(free_port(), folder / "redis"))
+        filled = settings.model_copy(update={"redis": settings.redis.model_copy(update={"url": server.url})})
+        own = settings.model_copy(
+            update={
+                "home": folder,
+                "redis": settings.redis.model_copy(update={"url": f"redis://127.0.0.1:{proxied}/0"}),
+                "events": settings.events.model_copy(update={"broker_url": server.url}),
+                "serving": settings.serving.model_copy(update={"port": port, "package": package_of(settings)}),
+            }
+        )
+        log = folder / "service.log"
+        with log.open("ab") as output:
+            command = [sys.executable, "-m", "pipelines.cli", "serve"]
+            service = start_child(command, output, env=environment(own), leads_group=True)
+        stack.callback(end_group, service)
+        async with Proxy(proxied, server.port) as proxy, redis.Redis.from_url(server.url) as client:
+            await asyncio.to_thread(materialize, filled, SilentProgress())  # while the service starts
+            shoppers = await _known_shoppers(settings)
+            await _fill_sessions(client, settings, products)
+            scene = Scene(port, service, server, proxy, own, client, shoppers)
+            await _until_ready(scene, log)
+            yield scene
+
+
+def package_of(settings: Settings) -> Path:
+    """Return the folder of the model package that is served."""
+    return settings.serving.package or settings.work.model
+
+
+async def _known_shoppers(settings: Settings) -> list[str]:
+    history = await asyncio.to_thread(load_history, settings.work.data)
+    return history.shopper_ids[:SHOPPERS]
+
+
+async def _fill_sessions(client: Any, settings: Settings, products: Sequence[str]) -> None:
+    chance, now = random.Random(2), time.time()
+    events = [
+        Event(f"chaos-{number}-{place}", "track", "Product Added", session_of(number), None, now, (Line(product),))
+        for number in range(SESSIONS)
+        for place, product in enumerate(chance.sample(products, min(len(products), chance.randint(1, 6))))
+    ]
+    await ProfileStore(client, settings.events).apply(events)
+
+
+async def _until_ready(scene: Scene, log: Path) -> None:
+    """Return once the service is ready and all of its workers have come to rest after starting."""
+    deadline = time.monotonic() + READY_SECONDS
+    async with httpx.AsyncClient() as http:
+        while not await _ready(http, scene.port):
+            if time.monotonic() > deadline or scene.service.poll() is not None:
+                raise PartError(f"The service did not start: {last_lines(log)}.")
+            await asyncio.sleep(0.1)
+    await _until_idle(scene, deadline)
+
+
+async def _until_idle(scene: Scene, deadline: float) -> None:
+    """Return once all workers that are wanted are there, and none works as hard as one that loads a model."""
+    wanted = scene.settings.serving.workers
+    while time.monotonic() < deadline:
+        workers = scene.workers()
+        with contextlib.suppress(psutil.Error):  # one of them ended meanwhile
+            for worker in workers:
+                worker.cpu_percent()
+            await asyncio.sleep(0.5)
+            old = all(time.time() - worker.create_time() > YOUNG_SECONDS for worker in workers)
+            if old and len(workers) >= wanted and all(worker.cpu_percent() < QUIET_PERCENT for worker in workers):
+                return
+
+
+async def _ready(http: httpx.AsyncClient, port: int) -> bool:
+    try:
+        return (await http.get(f"http://127.0.0.1:{port}/readyz", timeout=2)).status_code == httpx.codes.OK
+    except httpx.HTTPError:
+        return False
