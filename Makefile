@@ -3,6 +3,7 @@
 #   make run ONCE=1          the same, but stop after the result table
 #   make run PYTHON=/path/to/python3.11
 #   make test                everything the project checks about itself
+#   make bench               what recommendations cost, next to floors, other ways to serve, and a million products
 #   make drills              the fault drills of `make test` in their full form: 50,000 events a broker, two minutes of chaos
 
 PYTHON ?= python3.11
@@ -12,7 +13,7 @@ STAMP := .venv/.installed
 NAMED := $(if $(filter command environment,$(firstword $(origin PYTHON))),python)
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: run test drills check install lock python clean
+.PHONY: run test drills bench check install lock python clean
 .DEFAULT_GOAL := run
 
 run: $(STAMP)
@@ -29,6 +30,10 @@ test: $(STAMP)
 drills: $(STAMP)
 	@.ci/parts
 	@DRILLS=full $(BIN)/python -m pytest tests/drills tests/benchmarks/test_chaos.py -rP
+
+# Rests on what `make run` has built. BENCH="--seconds 5 --only recommendations" asks for less.
+bench: $(STAMP)
+	@$(BIN)/python -m benchmarks.bench $(BENCH)
 
 check: $(STAMP)
 	@$(BIN)/ruff check .

@@ -18,6 +18,7 @@ from configs.errors import NotBuiltError
 from configs.home import read_json
 from features.keys import distinct_keys, repeated_keys
 from features.shopper import Order
+from features.texts import Texts
 
 SEPARATOR = " > "
 """Between the levels of a category path, widest first."""
@@ -49,14 +50,14 @@ class Catalogue:
     """The shop's products in ascending order of id; row numbers are this catalogue's own.
 
     Attributes:
-        ids, titles, categories, brands: list[str], one a product; brand "" is unknown.
+        ids, titles, categories, brands: one text a product; brand "" is unknown.
         keys, category_keys, brand_keys: int64[products]; brand key 0 is unknown.
         price: float32[products], list price, NaN unknown. in_stock: bool[products].
         margin: float32[products], gross margin of one in money, NaN unknown.
     """
 
     ids: list[str]
-    titles: list[str]
+    titles: Sequence[str]
     categories: list[str]
     brands: list[str]
     price: NDArray[np.float32]
@@ -85,7 +86,7 @@ class Catalogue:
         cls,
         *,
         ids: list[str],
-        titles: list[str],
+        titles: Sequence[str],
         categories: list[str],
         brands: list[str],
         price: NDArray[np.float32],
@@ -213,7 +214,7 @@ def catalogue_of(table: pa.Table, keys: Mapping[str, NDArray[np.int64]] | None =
     """
     columns: dict[str, Any] = {
         "ids": _texts(table["product_id"]),
-        "titles": _texts(table["title"]),
+        "titles": Texts(table["title"]),
         "categories": _repeated_texts(table["category"]),
         "brands": _repeated_texts(table["brand"]),
         "price": _numbers(table["price"]).astype(np.float32),

@@ -92,8 +92,10 @@ class ModelPackage:
             raise PackageError(f"No model package lies in {folder}: run `tillwise train`, or check the path.")
         _check(folder, manifest)
         features = FeatureSettings(**manifest["features"])
+        catalogue = catalogue_of(pq.read_table(folder / PRODUCTS), {name: _map(folder, name) for name in KEYS})
+        pa.default_memory_pool().release_unused()  # of reading: of a million products 150 MB
         matrix = ProductMatrix(
-            catalogue_of(pq.read_table(folder / PRODUCTS), {name: _map(folder, name) for name in KEYS}),
+            catalogue,
             _load_stats(folder),
             _load_together(folder),
             features,

@@ -60,7 +60,7 @@ async def _play_all(settings: Settings, plans: Sequence[PlannedSession], on_play
             base_url=settings.service_url,
             limits=limits,
             timeout=REQUEST_TIMEOUT_SECONDS,
-            auth=partial(_with_key, settings.access),
+            auth=partial(with_key, settings.access),
         ) as http,
     ):
         await _require_service(http, settings)
@@ -80,7 +80,7 @@ async def _play_all(settings: Settings, plans: Sequence[PlannedSession], on_play
     return played
 
 
-def _with_key(access: AccessSettings, request: httpx.Request) -> httpx.Request:
+def with_key(access: AccessSettings, request: httpx.Request) -> httpx.Request:
     """Return a request with a key that may do what it asks for, if there is one."""
     key = access.key_for("recommend" if request.url.path == RECOMMENDATIONS else "collect")
     if key is not None:

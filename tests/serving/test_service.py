@@ -87,6 +87,21 @@ def test_words_match_in_any_order_and_are_taken_literally(package: ModelPackage)
         assert all(literal in f"{p.title} {p.category} {p.brand} {p.product_id}" for p in search.find(literal, 5))
 
 
+@pytest.mark.parametrize("block", [7, 10_000])
+def test_search_finds_what_looking_at_every_product_finds(
+    package: ModelPackage, monkeypatch: pytest.MonkeyPatch, block: int
+) -> None:
+    monkeypatch.setattr("serving.catalogue.BLOCK", block)
+    catalogue, search = package.products, ProductSearch(package.matrix)
+    rows = package.matrix.by_popularity.tolist()
+    texts = [f"{p.titles[row]} {p.categories[row]} {p.brands[row]} {p.ids[row]}" for p in [catalogue] for row in rows]
+    names = (*catalogue.titles[::9], *catalogue.categories[::9], *catalogue.brands[::9], *catalogue.ids[::9], "no such")
+    for words in (*names, "E", "a e", f"{catalogue.brands[0]} {catalogue.titles[0].upper()}"):
+        holding = (all(word in text.lower() for word in words.lower().split()) for text in texts)
+        expected = [catalogue.ids[row] for row, holds in zip(rows, holding, strict=True) if holds]
+        assert [product.product_id for product in search.find(words, 12)] == expected[:12], words
+
+
 def test_what_sells_most_is_found_first(package: ModelPackage) -> None:
     found = ProductSearch(package.matrix).find("", 20)
     popularity = [package.matrix.stats.popularity[package.matrix.row_of[item.product_id]] for item in found]
