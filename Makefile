@@ -4,7 +4,7 @@
 #   make run PYTHON=/path/to/python3.11
 #   make test                everything the project checks about itself
 #   make bench               what recommendations cost, next to floors, other ways to serve, and a million products
-#   make drills              the fault drills of `make test` in their full form: 50,000 events a broker, two minutes of chaos
+#   make drills              fault drills, chaos and the fuzzer of `make test` in their full form, some minutes
 
 PYTHON ?= python3.11
 BIN := .venv/bin
@@ -29,7 +29,7 @@ test: $(STAMP)
 # DRILLS=full is the one difference to what `make test` runs; -rP shows what was killed how often.
 drills: $(STAMP)
 	@.ci/parts
-	@DRILLS=full $(BIN)/python -m pytest tests/drills tests/benchmarks/test_chaos.py -rP
+	@DRILLS=full $(BIN)/python -m pytest tests/drills tests/benchmarks/test_chaos.py tests/serving/test_fuzz.py -rP
 
 # Rests on what `make run` has built. BENCH="--seconds 5 --only recommendations" asks for less.
 bench: $(STAMP)

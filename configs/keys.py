@@ -10,13 +10,10 @@ from pydantic import SecretStr
 
 
 class KnownKeys:
-    """The keys that open something; falsy without any."""
+    """The keys that open something."""
 
     def __init__(self, keys: Iterable[SecretStr]) -> None:
         self._digests = [_digest(key.get_secret_value()) for key in keys]
-
-    def __len__(self) -> int:
-        return len(self._digests)
 
     def find(self, told: str) -> int | None:
         """Return the place of the key that `told` is, None if it is none; all are compared, digests of one length."""

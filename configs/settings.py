@@ -2,7 +2,8 @@
 
 A nested key is reached with two underscores: `TILLWISE_SERVING__PORT=3001` sets `serving.port`. Keys that do not
 exist are refused wherever they come from, so a typing error is never a silent default. What happens offline is set in
-`configs.learning`, what happens live in `configs.live`.
+`configs.learning`, what happens live in `configs.live`, who may do what in
+`configs.access`.
 """
 
 from __future__ import annotations

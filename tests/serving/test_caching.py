@@ -185,6 +185,6 @@ def test_another_model_gives_another_answer_and_degraded_ones_are_not_kept() -> 
     assert recent.find(QUESTION, KNOWN, "w")[1] is None
     assert recent.find(QUESTION, replace(KNOWN, digest=b"2"), "v")[1] is None
     assert recent.find(QUESTION, replace(KNOWN, digest=None), "v") == (None, None)
-    degraded = RecommendationAnswer("r", "v", "model", [], Fallback("model", "why"))
+    degraded = RecommendationAnswer("r", "v", "rules", "model", [], Fallback("model", "why", "session_only"))
     assert [kept(recent, "d", degraded) for _ in range(2)] == [False, False]
     assert [kept(RecentAnswers(0.0, 9)) for _ in range(2)] == [False, False]

@@ -26,7 +26,7 @@ from tests.support.access import bearer, key, on_redis, with_access
 from training.package import ModelPackage
 
 FULL = os.environ.get("DRILLS") == "full"
-EXAMPLES = 500 if FULL else 6
+EXAMPLES = 200 if FULL else 6
 CHECKS: list[Any] = [
     *(not_a_server_error, status_code_conformance, content_type_conformance, response_schema_conformance)
 ]

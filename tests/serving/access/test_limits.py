@@ -48,6 +48,17 @@ def test_in_any_stretch_of_time_at_most_the_burst_and_what_came_back_passes_and_
             assert last - first + 1 <= burst + (passed[last] - passed[first]) * rate + 1e-6
 
 
+def test_what_is_taken_while_redis_is_being_told_still_counts() -> None:
+    bucket = Bucket.full(1.0, 10, 0.0)
+    for _ in range(3):
+        assert bucket.take(0.0)
+    told = bucket.unshared
+    for _ in range(2):
+        assert bucket.take(0.0)
+    bucket.learn(4.0, told, 0.0)  # others have taken three
+    assert (bucket.left, bucket.unshared) == (2, 2)
+
+
 def workers(url: str, n: int, use: Callable[[list[Limits]], Coroutine[Any, Any, None]]) -> None:
     async def inside() -> None:
         limits = [Limits(url) for _ in range(n)]
