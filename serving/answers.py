@@ -39,9 +39,10 @@ class RecentAnswers:
 
         Args:
             request: the question. Without a session two that are equal may be two people's; at a moment of the past,
-                it is a replay. known: what was read for it. served: versions of all that makes the answer.
+                it is a replay; and an explanation is for one operator. known: what was read for it. served: versions of all that makes the answer.
         """
-        if not self._seconds or request.session_id is None or request.at is not None or known.digest is None:
+        repeatable = request.session_id is not None and request.at is None and not request.explain
+        if not self._seconds or not repeatable or known.digest is None:
             return None, None
         name = (self._encode(request), known.digest, served)
         kept = self._kept.get(name)

@@ -158,7 +158,7 @@ def test_a_shopper_whom_only_the_session_knows_ends_the_answer_too(
 
 QUESTION = RecommendationRequest(session_id="s", cart=[])
 KNOWN = replace(Known(None, None, digest=b"1"))  # type: ignore[arg-type]  # the shopper's state is not looked at
-ANSWER = RecommendationAnswer("r", "v", "model", [], None)
+ANSWER = RecommendationAnswer("r", "v", "rules", "model", [], None)
 
 
 def kept(recent: RecentAnswers, session: str = "s", answer: RecommendationAnswer = ANSWER) -> bool:
