@@ -39,7 +39,8 @@ class RecentAnswers:
 
         Args:
             request: the question. Without a session two that are equal may be two people's; at a moment of the past,
-                it is a replay; and an explanation is for one operator. known: what was read for it. served: versions of all that makes the answer.
+                it is a replay; and an explanation is for one operator.
+            known: what was read for it. served: versions of all that makes the answer.
         """
         repeatable = request.session_id is not None and request.at is None and not request.explain
         if not self._seconds or not repeatable or known.digest is None:
