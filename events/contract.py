@@ -116,4 +116,7 @@ def decode(raw: bytes) -> Event:
     Raises:
         msgspec.DecodeError: the bytes are no event (its subclass ValidationError: of the wrong shape).
     """
-    return _decoder.decode(raw)
+    try:
+        return _decoder.decode(raw)
+    except UnicodeDecodeError as error:  # msgspec raises it for text that is none
+        raise msgspec.DecodeError(str(error)) from None

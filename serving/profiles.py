@@ -205,7 +205,7 @@ class Profiles:
 def _readable(raw: bytes | None) -> SessionRecord | None:
     try:
         return None if raw is None else decode_record(raw)
-    except msgspec.DecodeError:
+    except (msgspec.DecodeError, UnicodeDecodeError):
         return None  # nobody can read it; erasing its id erases it
 
 

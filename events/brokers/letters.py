@@ -36,7 +36,7 @@ def read_letter(raw: bytes, letter_id: str) -> DeadLetter:
     """Return the dead letter that `raw` is; what is none of ours was put aside by the broker, as the event it was."""
     try:
         letter = _decoder.decode(raw)
-    except msgspec.DecodeError:
+    except (msgspec.DecodeError, UnicodeDecodeError):
         return DeadLetter(letter_id, 0.0, "consumer", "the broker gave up on handing it out", "", raw)
     return DeadLetter(
         letter_id, letter.at, letter.source, letter.reason, letter.field, letter.body, endpoint=letter.endpoint

@@ -18,6 +18,7 @@ from events.brokers import Broker, connect
 from events.contract import Event, OrderFacts, encode
 from events.embedded import EmbeddedRedis
 from events.erasure import RECEIPTS, Eraser, Receipt, forget
+from events.mentions import Mentions
 from events.profiles import ProfileStore
 from events.redis_erasers import LogEraser, ProfileEraser, StreamEraser, TrainingEraser
 from events.session import decode_session, session_key
@@ -270,3 +271,9 @@ def test_short_ids_do_not_take_others_dead_letters_with_them(settings: Settings)
         assert left == [b"\xffx7", b'{"userId": 77}', encode(event("7", "7"))]
 
     run(settings, script)
+
+
+@pytest.mark.parametrize("body", [b"\x9c\xa1\xa0\xfa\xf0\x90\xa1t\xa1\xa0\x90", b"\x96\xcb" + b"\0" * 8 + b"\xa1\xa0"])
+def test_bytes_that_look_like_an_event_until_their_text_is_read_stop_no_erasing(body: bytes) -> None:
+    assert not Mentions(["somebody"]).are_in(body)
+    assert Mentions(["somebody"]).are_in(body + b"somebody")
