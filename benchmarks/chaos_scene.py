@@ -21,6 +21,7 @@ import redis.asyncio as redis
 from benchmarks.chaos_load import SESSIONS, session_of
 from benchmarks.chaos_proxy import Proxy
 from benchmarks.profiles import free_port
+from benchmarks.swapping import Packages, make_packages
 from configs import Settings, SilentProgress
 from configs.errors import PartError
 from configs.processes import start_child
@@ -32,6 +33,7 @@ from features.history import load_history
 from features.online import ShopperReader
 from features.store import materialize
 from pipelines.processes import end_group, environment, last_lines
+from training.aliases import CHAMPION, point
 
 READY_SECONDS = 120.0
 QUIET_PERCENT = 60.0
@@ -40,6 +42,10 @@ YOUNG_SECONDS = 2.0
 ADDED_LATENCY = 0.2
 GARBAGE = b"\xc1\xff garbage"
 SHOPPERS = 100
+FOLLOW_SECONDS = 0.1
+SWAPS = 20
+SWAP_SECONDS = 0.25
+"""Between two swaps of models that the workers hold, so that none is passed over."""
 
 
 @dataclass
@@ -50,6 +56,7 @@ class Scene:
         port: of the service. service: its first process. server: Redis. proxy: between the two.
         settings: of the service. client: of Redis, past the proxy.
         shoppers: ids that are asked for. kept: what keys held before garbage took its place.
+        packages: to swap between. task: what goes on during a phase.
         notes: what else there is to tell. killed: pid of a worker, and monotonic seconds at which it was killed.
     """
 
@@ -60,9 +67,15 @@ class Scene:
     settings: Settings
     client: Any
     shoppers: Sequence[str]
+    packages: Packages
+    task: asyncio.Task[None] | None = None
     kept: dict[bytes, bytes] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
     killed: tuple[int, float] = (0, 0.0)
+
+    def point(self, version: str, folder: Path) -> None:
+        """Let the champion's pointer name a package."""
+        point(self.settings.work, CHAMPION, version="1", package=version, folder=folder, by="benchmarks.chaos")
 
     def workers(self) -> list[psutil.Process]:
         """Return the service's worker processes."""
@@ -151,15 +164,57 @@ async def _await_worker(scene: Scene) -> None:
     scene.notes.append(f"A killed worker was started again after {started:.1f} s and at rest after {ready:.1f} s.")
 
 
+async def _swap(scene: Scene) -> None:
+    scene.task = asyncio.create_task(_swapping(scene))
+
+
+async def _swapping(scene: Scene) -> None:
+    """Swap the model again and again: the first time workers load it, from then on they hold both."""
+    (first, folder), (second, other) = list(scene.packages.folders.items())[:2]
+    scene.point(second, other)
+    async with httpx.AsyncClient() as http:
+        deadline = time.monotonic() + READY_SECONDS
+        while (await _serving(http, scene.port)) != second:
+            if time.monotonic() > deadline:
+                raise PartError(f"The workers did not follow to package {second}.")
+            await asyncio.sleep(SWAP_SECONDS)
+    for number in range(1, SWAPS):
+        scene.point(*((second, other) if number % 2 == 0 else (first, folder)))
+        await asyncio.sleep(SWAP_SECONDS)
+    scene.notes.append(f"The model was swapped {SWAPS} times.")
+
+
+async def _await_swaps(scene: Scene) -> None:
+    if scene.task is not None:
+        await scene.task
+    await _original(scene)
+
+
+async def _offer_corrupt(scene: Scene) -> None:
+    scene.point("corrupt", scene.packages.corrupt)
+
+
+async def _original(scene: Scene) -> None:
+    scene.point(*next(iter(scene.packages.folders.items())))
+
+
+async def _serving(http: httpx.AsyncClient, port: int) -> str:
+    """Return the version that serves."""
+    try:
+        return str((await http.get(f"http://127.0.0.1:{port}/v1/status", timeout=2)).json()["model_version"])
+    except httpx.HTTPError:
+        return ""
+
+
 DISTURBANCES: tuple[Disturbance, ...] = (
     Disturbance("Redis stopped", _stop_redis, _start_redis),
     Disturbance("Redis 200 ms late", _slow, _well),
     Disturbance("Redis silent", _silent, _well),
     Disturbance("garbage from Redis", _lying, _well),
     Disturbance("garbage in keys", _spoil_keys, _restore_keys),
+    Disturbance("model swapped", _swap, _await_swaps),
+    Disturbance("corrupt package", _offer_corrupt, _original),
     Disturbance("worker killed", _kill_worker, _await_worker),
-    # Hook: whatever else can go wrong while requests come is one more line here, such as swapping models and offering a
-    # corrupt package: `begin` sets it off (as a task, if it is to go on during the phase), `end` awaits it.
 )
 
 
@@ -183,9 +238,14 @@ async def running(settings: Settings, folder: Path, products: Sequence[str]) -> 
                 "home": folder,
                 "redis": settings.redis.model_copy(update={"url": f"redis://127.0.0.1:{proxied}/0"}),
                 "events": settings.events.model_copy(update={"broker_url": server.url}),
-                "serving": settings.serving.model_copy(update={"port": port, "package": package_of(settings)}),
+                "serving": settings.serving.model_copy(
+                    update={"port": port, "package": None, "follow_seconds": FOLLOW_SECONDS}
+                ),
             }
         )
+        packages = make_packages(package_of(settings), folder / "packages")
+        version, original = next(iter(packages.folders.items()))
+        point(own.work, CHAMPION, version="1", package=version, folder=original, by="benchmarks.chaos")
         log = folder / "service.log"
         with log.open("ab") as output:
             command = [sys.executable, "-m", "pipelines.cli", "serve"]
@@ -195,7 +255,7 @@ async def running(settings: Settings, folder: Path, products: Sequence[str]) -> 
             await asyncio.to_thread(materialize, filled, SilentProgress())  # while the service starts
             shoppers = await _known_shoppers(settings)
             await _fill_sessions(client, settings, products)
-            scene = Scene(port, service, server, proxy, own, client, shoppers)
+            scene = Scene(port, service, server, proxy, own, client, shoppers, packages)
             await _until_ready(scene, log)
             yield scene
 
