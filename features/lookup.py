@@ -23,6 +23,19 @@ def locate(known: NDArray[Any], wanted: NDArray[Any]) -> tuple[NDArray[np.intp],
     return position, known[position] == wanted
 
 
+@compiled
+def _search(known: NDArray[Any], wanted: int, low: int, high: int) -> int:
+    """Return where a value lies among those from `low` to before `high`; -1 if it does not."""
+    end = high
+    while low < high:
+        middle = (low + high) // 2
+        if known[middle] < wanted:
+            low = middle + 1
+        else:
+            high = middle
+    return low if low < end and known[low] == wanted else -1
+
+
 class KeyIndex:
     """Finds many keys among very many at once, in a fraction of a binary search's time, which misses the cache.
 
@@ -56,31 +69,17 @@ def _find(
 ) -> NDArray[np.int32]:
     found = np.full(wanted.size, -1, dtype=np.int32)
     for n in range(wanted.size):
-        key = wanted[n]
-        bucket = (key >> shift) + half
-        low, high = start[bucket], start[bucket + 1]
-        while low < high:
-            middle = (low + high) // 2
-            if known[middle] < key:
-                low = middle + 1
-            else:
-                high = middle
-        if low < known.size and known[low] == key:
-            found[n] = order[low]
+        bucket = (wanted[n] >> shift) + half
+        place = _search(known, wanted[n], start[bucket], start[bucket + 1])
+        if place >= 0:
+            found[n] = order[place]
     return found
 
 
 @compiled
 def search(known: NDArray[Any], wanted: int) -> int:
     """Return where a value lies in the ascending distinct `known`; -1 if it does not. For kernels and single values."""
-    low, high = 0, known.size
-    while low < high:
-        middle = (low + high) // 2
-        if known[middle] < wanted:
-            low = middle + 1
-        else:
-            high = middle
-    return low if low < known.size and known[low] == wanted else -1
+    return _search(known, wanted, 0, known.size)
 
 
 def distinct(values: NDArray[Number]) -> NDArray[Number]:
