@@ -7,6 +7,8 @@
 #   make drills              fault drills, chaos and the fuzzer of `make test` in their full form, some minutes
 
 PYTHON ?= python3.11
+# Processes that run the tests: more than cores, since many tests wait for real parts to start and stop.
+TESTERS ?= 3
 BIN := .venv/bin
 STAMP := .venv/.installed
 # A Python that somebody names is looked at even when .venv is there already.
@@ -24,7 +26,7 @@ test: $(STAMP)
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy
-	@$(BIN)/python -m pytest
+	@$(BIN)/python -m pytest -n $(TESTERS) --dist loadfile
 
 # DRILLS=full is the one difference to what `make test` runs; -rP shows what was killed how often.
 drills: $(STAMP)
