@@ -20,6 +20,7 @@ import structlog
 from redis.exceptions import RedisError
 
 from serving.access.bucket import Bucket
+from serving.ending import end
 
 log = structlog.get_logger()
 
@@ -76,9 +77,7 @@ class Limits:
 
     async def close(self) -> None:
         """Stop sharing, and release the connections."""
-        if self._sharing is not None:
-            self._sharing.cancel()
-            await asyncio.gather(self._sharing, return_exceptions=True)
+        await end(self._sharing)
         await self._redis.aclose()
 
     def _bucket(self, name: str, rate: float, burst: int) -> Bucket:

@@ -16,6 +16,7 @@ from configs.settings import EventSettings, ExposureSettings
 from events.brokers import Broker
 from events.contract import Event
 from events.shopper import FirstShown
+from serving.ending import end
 from serving.experiments.answered import Answered, Asked, Ranked, event_of, first_shown
 from serving.experiments.file import Arm
 from serving.schema import ExposureStatus
@@ -119,9 +120,7 @@ class ExposureLog:
 
     async def close(self) -> None:
         """Publish what waits, for a while, and stop."""
-        if self._task is not None:
-            self._task.cancel()
-            await asyncio.gather(self._task, return_exceptions=True)
+        await end(self._task)
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(LAST_SECONDS):
                 while self._queue or self._made:

@@ -6,7 +6,7 @@ import asyncio
 import threading
 import time
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -14,6 +14,7 @@ import structlog
 
 from configs.errors import ConfigError
 from features.context import ProductMatrix
+from serving.ending import end
 from serving.rules.compiled import CompiledRules
 from serving.rules.load import RuleFile, read_rules
 
@@ -91,9 +92,7 @@ class RuleBook:
         try:
             yield
         finally:
-            task.cancel()
-            with suppress(asyncio.CancelledError):
-                await task
+            await end(task)
 
     def look(self, seen: Stamp) -> Stamp:
         """Take a changed file in, and return how it looks now. Reads and compiles: not for the event loop.
