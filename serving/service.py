@@ -38,7 +38,12 @@ class _Application:
 
 
 @bentoml.asgi_app(_Application(), path="/")
-@bentoml.service(name="tillwise", workers=SETTINGS.serving.workers, traffic={"timeout": TIMEOUT_SECONDS})
+@bentoml.service(
+    name="tillwise",
+    workers=SETTINGS.serving.workers,
+    traffic={"timeout": TIMEOUT_SECONDS},
+    logging={"access": {"enabled": False}},  # costs a tenth of the throughput, says nothing metrics do not
+)
 class Service:
     """Loads the package that the settings name, else the champion's, which it then follows, and answers.
 
