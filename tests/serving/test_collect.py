@@ -95,7 +95,7 @@ def test_a_gzipped_body_is_taken_and_a_bomb_is_not(collector: Collecting) -> Non
     [
         ({"Content-Encoding": "br"}, b"{}", 415),
         ({"Content-Encoding": "gzip"}, b"{}", 400),
-        ({"Content-Encoding": "gzip"}, gzip.compress(b"{}" * 99)[:-9], 400),
+        ({"Content-Encoding": "gzip"}, gzip.compress(b"{}" * 99, mtime=0)[:-9], 400),
         ({}, b"x" * 10_000_000, 413),
         ({}, b'{"batch":[' + b"[" * 200_000 + b"]}", 400),
         ({}, b'{"batch":[' + b"[" * 20_000 + b"]" * 20_000 + b"]}", 400),
