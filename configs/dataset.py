@@ -15,12 +15,12 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 from zoneinfo import ZoneInfo
 
-import yaml
 from pydantic import AfterValidator, Field, PrivateAttr, ValidationError
 
 from configs.errors import ConfigError
 from configs.mapping import COLUMN_KINDS, SOURCE_KINDS, Part, Tables
 from configs.settings import Settings
+from configs.yaml_file import read_mapping
 
 FOLDER = Path(__file__).with_name("datasets")
 
@@ -71,14 +71,7 @@ def load_dataset(settings: Settings) -> DatasetConfig:
         ConfigError: there is no such mapping, or it does not fit the schema; the message names file and key.
     """
     path = _path_of(settings.dataset)
-    try:
-        content = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise ConfigError(f"Data set mapping {path} cannot be read: {error.strerror}.") from None
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise ConfigError(f"Data set mapping {path} is not valid YAML: {error}.") from None
-    if not isinstance(content, Mapping):
-        raise ConfigError(f"Data set mapping {path} holds no keys; expected name, title, timezone, clock and tables.")
+    content = read_mapping(path, "Data set mapping", "name, title, timezone, clock and tables")
     try:
         dataset = DatasetConfig.model_validate(content)
     except ValidationError as error:

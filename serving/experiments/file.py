@@ -8,11 +8,11 @@ from datetime import date
 from pathlib import Path
 from typing import Any, Self
 
-import yaml
 from pydantic import AwareDatetime, Field, ValidationError, field_validator, model_validator
 
 from configs.errors import ConfigError
 from configs.section import Section
+from configs.yaml_file import read_mapping
 from events.contract import MAX_ID
 from training.aliases import CHAMPION
 from training.recommender import ARMS
@@ -116,14 +116,7 @@ def read_experiment(path: Path, *, aliases: Collection[str] = (CHAMPION,), rules
     Raises:
         ConfigError: it cannot be read or does not fit; names the file, the key, what was found and what is expected.
     """
-    try:
-        content = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise ConfigError(f"Experiments file {path} (serving.experiments) cannot be read: {error.strerror}.") from None
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise ConfigError(f"Experiments file {path} is not valid YAML: {error}.") from None
-    if not isinstance(content, Mapping):
-        raise ConfigError(f"Experiments file {path} holds no keys; expected {KEYS}.")
+    content = read_mapping(path, "Experiments file", KEYS, named_by=" (serving.experiments)")
     try:
         found = Experiment.model_validate(content)
     except ValidationError as error:
