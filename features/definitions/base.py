@@ -48,11 +48,16 @@ SHORTEST_GAP_DAYS = 0.5
 
 
 @compiled
-def rhythm(count: int, first_at: int, last_at: int, now: float) -> tuple[float, float]:
-    """Return (days since the last purchase, mean days between purchases, NaN below two). For kernels.
+def rhythm(count: int, first_at: int, last_at: int, now: float) -> tuple[float, float, float]:
+    """Return (days since the last purchase, mean days between purchases, days since over mean gap). For kernels.
+
+    Below two purchases there is no gap, and the last two are NaN; near 1 it is due.
 
     Args:
         count: orders with it. first_at, last_at: of the first and newest one, unix seconds. now: likewise.
     """
-    gap = (last_at - first_at) / DAY / (count - 1) if count > 1 else np.nan
-    return max(now - last_at, 0.0) / DAY, gap
+    days = max(now - last_at, 0.0) / DAY
+    if count < 2:
+        return days, np.nan, np.nan
+    gap = (last_at - first_at) / DAY / (count - 1)
+    return days, gap, days / max(gap, SHORTEST_GAP_DAYS)

@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from features.compiled import compiled
 from features.context import Context
-from features.definitions.base import SHORTEST_GAP_DAYS, Columns, Feature, rhythm
+from features.definitions.base import Columns, Feature, rhythm
 from features.lookup import search
 
 
@@ -48,9 +48,9 @@ def _purchases(
     for n in range(candidates.size):
         place = search(keys, category[candidates[n]])
         if place >= 0:
-            days, gap = rhythm(count[place], first_at[place], last_at[place], now)
-            columns[0, n], columns[1, n], columns[2, n] = rate[place], count[place] / orders, days
-            columns[3, n] = days / max(gap, SHORTEST_GAP_DAYS) if count[place] > 1 else np.nan
+            days, _, due = rhythm(count[place], first_at[place], last_at[place], now)
+            columns[0, n], columns[1, n] = rate[place], count[place] / orders
+            columns[2, n], columns[3, n] = days, due
     return columns
 
 

@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from features.compiled import compiled
 from features.context import Context
-from features.definitions.base import SHORTEST_GAP_DAYS, Columns, Feature, rhythm
+from features.definitions.base import Columns, Feature, rhythm
 
 
 def _compute(context: Context, candidates: NDArray[np.int32]) -> Columns:
@@ -36,10 +36,8 @@ def _columns(
     for n in range(candidates.size):
         place = slot[candidates[n]] - 1
         if place >= 0:
-            days, gap = rhythm(count[place], first_at[place], last_at[place], now)
             columns[0, n], columns[1, n], columns[2, n] = rate[place], count[place], count[place] / orders
-            columns[3, n], columns[4, n] = days, gap
-            columns[5, n] = days / max(gap, SHORTEST_GAP_DAYS) if count[place] > 1 else np.nan
+            columns[3, n], columns[4, n], columns[5, n] = rhythm(count[place], first_at[place], last_at[place], now)
     for row in rows:
         if row >= 0:
             slot[row] = 0
