@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import partial
 from typing import Any
 
@@ -77,47 +77,19 @@ def require_built(settings: Settings) -> None:
 
 def parts_of(settings: Settings, display: Display) -> list[Part]:
     """Return the parts in the order in which they start; Redis only if it is ours to run."""
-    tillwise = [sys.executable, "-m", "pipelines.cli"]
     parts: list[Part] = []
     if settings.redis.url is None:
         parts.append(RedisPart(settings, after_ready=partial(fill_redis, settings, display)))
-    parts.append(
-        CommandPart(
-            "consumer",
-            [*tillwise, "consume"],
-            settings,
-            is_ready=partial(consumer_is_ready, settings),
-            deadline=CONSUMER_READY_SECONDS,
-        )
-    )
-    parts.append(
-        CommandPart(
-            "recorder",
-            [*tillwise, "record"],
-            settings,
-            is_ready=partial(recorder_is_ready, settings),
-            deadline=CONSUMER_READY_SECONDS,
-        )
-    )
+
+    def add(name: str, command: str, is_ready: Callable[[Settings, int], bool], deadline: float) -> None:
+        line = [sys.executable, "-m", "pipelines.cli", command]
+        parts.append(CommandPart(name, line, settings, is_ready=partial(is_ready, settings), deadline=deadline))
+
+    add("consumer", "consume", consumer_is_ready, CONSUMER_READY_SECONDS)
+    add("recorder", "record", recorder_is_ready, CONSUMER_READY_SECONDS)
     if settings.serving.package is None:
-        parts.append(
-            CommandPart(
-                "follower",
-                [*tillwise, "follow"],
-                settings,
-                is_ready=partial(follower_is_ready, settings),
-                deadline=CONSUMER_READY_SECONDS,
-            )
-        )
-    parts.append(
-        CommandPart(
-            "service",
-            [*tillwise, "serve"],
-            settings,
-            is_ready=partial(service_is_ready, settings),
-            deadline=SERVICE_READY_SECONDS,
-        )
-    )
+        add("follower", "follow", follower_is_ready, CONSUMER_READY_SECONDS)
+    add("service", "serve", service_is_ready, SERVICE_READY_SECONDS)
     return parts
 
 
