@@ -66,7 +66,7 @@ def make_serving_app(settings: Settings, models: Models) -> Litestar:
         exposures = ExposureLog(broker, settings.serving.exposures, settings.events, shadows, state.remember)
     rules = RuleBook(settings.serving.rules_file, models.champion.matrix)
     models.prepare(rules.over)
-    door = Admission(settings.serving.max_in_flight, settings.serving.shed_delay_ms / 1000)
+    door = _door(settings)
     ladder = Ladder(lambda: door.inside)
     recent = RecentAnswers(serving.answer_cache_seconds, serving.answer_cache_entries)
     engine = Engine(models, rules, state, clock, serving, recent, ladder, experiments, exposures)
@@ -81,38 +81,49 @@ def make_serving_app(settings: Settings, models: Models) -> Litestar:
         "models": models,
         "profiles": profiles,
         "limits": settings.serving,
-        "door": door,
     }
-    doors = {RECOMMENDATIONS: door} | _collect_doors(settings)
     closing = [*([] if exposures is None else [exposures.close]), state.close, profiles.close, broker.close]
-    app = _application(settings, gate, ROUTES, dependencies, closing, doors, [rules.followed])
-    tell_limits(app.openapi_schema, serving)
-    return app
+    return _recommending(settings, gate, ROUTES, dependencies, closing, door, [rules.followed])
 
 
 def make_bare_app(settings: Settings) -> Litestar:
     """Return the application for as long as no model can be loaded."""
     kept = load_last_resort(settings.work.run)
     clock, broker = service_clock(kept.clock, kept.as_of), connect(settings)
-    gate = _gate(settings)
-    door = Admission(settings.serving.max_in_flight, settings.serving.shed_delay_ms / 1000)
+    gate, door = _gate(settings), _door(settings)
     dependencies = {
         "engine": BareEngine(kept, clock, settings.serving),
         "collector": Collector(broker, clock, settings.events, gate),
         "access": settings.access,
         "limits": settings.serving,
-        "door": door,
     }
-    doors = {RECOMMENDATIONS: door} | _collect_doors(settings)
-    app = _application(settings, gate, [*BARE_ROUTES, needs_model], dependencies, [broker.close], doors)
-    tell_limits(app.openapi_schema, settings.serving)
-    return app
+    return _recommending(settings, gate, [*BARE_ROUTES, needs_model], dependencies, [broker.close], door)
+
+
+def _door(settings: Settings) -> Admission:
+    return Admission(settings.serving.max_in_flight, settings.serving.shed_delay_ms / 1000)
 
 
 def _collect_doors(settings: Settings) -> dict[str, Admission]:
     """Return one bound for all tracking calls together, by path."""
     door = Admission(settings.events.max_in_flight)
     return {path: door for route in COLLECT_ROUTES if isinstance(route, HTTPRouteHandler) for path in route.paths}
+
+
+def _recommending(
+    settings: Settings,
+    gate: Gate,
+    routes: Sequence[ControllerRouterHandler],
+    dependencies: Mapping[str, Any],
+    on_shutdown: Sequence[Callable[[], Awaitable[None]]],
+    door: Admission,
+    lifespan: Sequence[Callable[[Litestar], AbstractAsyncContextManager[None]]] = (),
+) -> Litestar:
+    """Return an application that answers requests for recommendations, which come through a door of their own."""
+    doors = {RECOMMENDATIONS: door} | _collect_doors(settings)
+    app = _application(settings, gate, routes, {"door": door, **dependencies}, on_shutdown, doors, lifespan)
+    tell_limits(app.openapi_schema, settings.serving)
+    return app
 
 
 def _application(
