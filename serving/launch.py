@@ -9,18 +9,10 @@ import structlog
 
 from configs import Settings
 from configs.errors import NotBuiltError
-from serving.bare import LAST_RESORT
 from training.aliases import CHAMPION, pointer_path
 from training.following import Follower, RegistryError
 
 log = structlog.get_logger()
-
-_BENTOML_OPTIONS = " ".join(
-    [
-        "api_server.metrics.enabled=true",
-        "monitoring.enabled=false",
-    ]
-)
 
 
 def serve(settings: Settings) -> None:
@@ -38,7 +30,6 @@ def serve(settings: Settings) -> None:
     environment = os.environ | {
         "BENTOML_DO_NOT_TRACK": "True",
         "BENTOML_HOME": str(settings.work.run / "bentoml"),
-        "BENTOML_CONFIG_OPTIONS": _BENTOML_OPTIONS,
     }
     command = [sys.executable, "-m", "bentoml", "serve", "serving.service:Service"]
     command += ["--host", settings.serving.host, "--port", str(settings.serving.port)]
@@ -59,6 +50,8 @@ def _point_at_champion(settings: Settings) -> None:
     if not pointer_path(settings.work, CHAMPION).exists():
         because = "" if trouble is None else f" ({trouble})"
         no_model = f"No model is champion yet{because}: run `make run`, or `tillwise train`, `register` and `promote`."
+        from serving.bare import LAST_RESORT  # loads all that serves: this process is about to become another one
+
         if not (settings.work.run / LAST_RESORT).exists():
             raise NotBuiltError(no_model)
         log.error("the service answers with what sold when a model last served", reason=no_model)
