@@ -50,7 +50,7 @@ class Known:
     Attributes:
         missing: what could not be read, and why; None if everything could. step: the rung that this leaves.
         person: has the shopper's id. visit: the name in experiments that is remembered with the session.
-        digest: of what Redis holds of session and shopper; None if it was not asked, or not all could be read.
+        digest: of what Redis holds of session and shopper; None without a session, or if not all could be read.
     """
 
     session: SessionState | None
@@ -103,7 +103,7 @@ class _Reading:
             step = "request_only"
         missing = "; ".join(f"{what} {reason}" for what, reason in self.unread.items())
         digest = None
-        if self.seen and not self.unread:
+        if self.session_id is not None and self.seen and not self.unread:  # only a session's answers are kept
             digest = hashlib.blake2b(_encode(self.seen), digest_size=16).digest()
         return Known(self.session, self.shopper, missing or None, self.activity, step, self.person, self.visit, digest)
 

@@ -73,15 +73,17 @@ class Gate:
             TooManyRequestsException: it comes too often. NotAuthorizedException: it carries no key that is known.
             PermissionDeniedException: its key lacks the scope. NotFoundException: there are no operators.
         """
-        place = None if told is None else self._known.find(told)
-        key = None if place is None else self._access.keys[place]
+        key = self._key_of(told)
         self._count(connection, key)
         self._permit(scope, key, told)
 
     def permit(self, scope: Scope, told: str | None) -> None:
         """Check one thing more of a request that is let in and counted; raises as `require` does."""
+        self._permit(scope, self._key_of(told), told)
+
+    def _key_of(self, told: str | None) -> KeySettings | None:
         place = None if told is None else self._known.find(told)
-        self._permit(scope, None if place is None else self._access.keys[place], told)
+        return None if place is None else self._access.keys[place]
 
     def _permit(self, scope: Scope | None, key: KeySettings | None, told: str | None) -> None:
         if scope == "operate" and scope not in self._closed:
