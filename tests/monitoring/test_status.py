@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 import json
-import socket
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -26,6 +25,7 @@ from monitoring.recorder import recorder_area
 from monitoring.running import consumer_area, redis_area, service_area
 from monitoring.status_view import status_screen
 from tests.events.record.support import Record, exposed, order, seen
+from tests.support.ports import free_port
 from tests.support.streaming import publish
 
 DATA: dict[str, Any] = {
@@ -39,12 +39,6 @@ DATA: dict[str, Any] = {
     "fingerprint": "f" * 64,
 }
 MARCH_30 = 1_711_800_000  # 2024-03-30T12:00:00Z
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 @pytest.fixture

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -19,17 +18,12 @@ import pytest
 
 from tests.pipelines.test_cli import DATASET, ROOT
 from tests.pipelines.test_interrupt import wait_for
+from tests.support.ports import free_port
 
 pytestmark = pytest.mark.e2e
 STAGES = ["ingest", "features", "train", "evaluate", "register", "promote", "materialize"]
 AREAS = ["data", "features", "model", "redis", "consumer", "recorder", "service"]
 SESSIONS = 60
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 @dataclass
