@@ -5,8 +5,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import random
-import subprocess
-import sys
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import ExitStack, asynccontextmanager
@@ -21,10 +19,10 @@ import redis.asyncio as redis
 from benchmarks.chaos_load import SESSIONS, session_of
 from benchmarks.chaos_proxy import Proxy
 from benchmarks.profiles import free_port
+from benchmarks.serving_bench.stack import service_part
 from benchmarks.swapping import Packages, make_packages
 from configs import Settings, SilentProgress
 from configs.errors import PartError
-from configs.processes import start_child
 from events.contract import Event, Line
 from events.embedded import EmbeddedRedis
 from events.profiles import ProfileStore
@@ -32,7 +30,7 @@ from events.session import session_key
 from features.history import load_history
 from features.online import ShopperReader
 from features.store import materialize
-from pipelines.processes import end_group, environment, last_lines
+from pipelines.parts.command import CommandPart
 from training.aliases import CHAMPION, point
 
 READY_SECONDS = 120.0
@@ -53,7 +51,7 @@ class Scene:
     """Everything that runs.
 
     Attributes:
-        port: of the service. service: its first process. server: Redis. proxy: between the two.
+        port: of the service. service: as a part. server: Redis. proxy: between the two.
         settings: of the service. client: of Redis, past the proxy.
         shoppers: ids that are asked for. kept: what keys held before garbage took its place.
         packages: to swap between. task: what goes on during a phase.
@@ -61,7 +59,7 @@ class Scene:
     """
 
     port: int
-    service: subprocess.Popen[bytes]
+    service: CommandPart
     server: EmbeddedRedis
     proxy: Proxy
     settings: Settings
@@ -79,7 +77,8 @@ class Scene:
 
     def workers(self) -> list[psutil.Process]:
         """Return the service's worker processes."""
-        found: list[psutil.Process] = psutil.Process(self.service.pid).children()
+        leader = self.service.pid
+        found: list[psutil.Process] = [] if leader is None else psutil.Process(leader).children()
         return found
 
 
@@ -246,17 +245,15 @@ async def running(settings: Settings, folder: Path, products: Sequence[str]) -> 
         packages = make_packages(package_of(settings), folder / "packages")
         version, original = next(iter(packages.folders.items()))
         point(own.work, CHAMPION, version="1", package=version, folder=original, by="benchmarks.chaos")
-        log = folder / "service.log"
-        with log.open("ab") as output:
-            command = [sys.executable, "-m", "pipelines.cli", "serve"]
-            service = start_child(command, output, env=environment(own), leads_group=True)
-        stack.callback(end_group, service)
+        service = service_part(own)
+        service.start()
+        stack.callback(service.stop)
         async with Proxy(proxied, server.port) as proxy, redis.Redis.from_url(server.url) as client:
             await asyncio.to_thread(materialize, filled, SilentProgress())  # while the service starts
             shoppers = await _known_shoppers(settings)
             await _fill_sessions(client, settings, products)
             scene = Scene(port, service, server, proxy, own, client, shoppers, packages)
-            await _until_ready(scene, log)
+            await _until_ready(scene)
             yield scene
 
 
@@ -280,14 +277,13 @@ async def _fill_sessions(client: Any, settings: Settings, products: Sequence[str
     await ProfileStore(client, settings.events).apply(events)
 
 
-async def _until_ready(scene: Scene, log: Path) -> None:
+async def _until_ready(scene: Scene) -> None:
     """Return once the service is ready and all of its workers have come to rest after starting."""
     deadline = time.monotonic() + READY_SECONDS
-    async with httpx.AsyncClient() as http:
-        while not await _ready(http, scene.port):
-            if time.monotonic() > deadline or scene.service.poll() is not None:
-                raise PartError(f"The service did not start: {last_lines(log)}.")
-            await asyncio.sleep(0.1)
+    while not await asyncio.to_thread(scene.service.ready):
+        if time.monotonic() > deadline or not scene.service.alive():
+            raise PartError(f"The service did not start: {scene.service.last_words()}.")
+        await asyncio.sleep(0.1)
     await _until_idle(scene, deadline)
 
 
@@ -303,10 +299,3 @@ async def _until_idle(scene: Scene, deadline: float) -> None:
             old = all(time.time() - worker.create_time() > YOUNG_SECONDS for worker in workers)
             if old and len(workers) >= wanted and all(worker.cpu_percent() < QUIET_PERCENT for worker in workers):
                 return
-
-
-async def _ready(http: httpx.AsyncClient, port: int) -> bool:
-    try:
-        return (await http.get(f"http://127.0.0.1:{port}/readyz", timeout=2)).status_code == httpx.codes.OK
-    except httpx.HTTPError:
-        return False

@@ -4,24 +4,19 @@ from __future__ import annotations
 
 import asyncio
 import json
-import sys
 import time
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from http.client import HTTPConnection
 from pathlib import Path
 from typing import Any
 
-import httpx
 import numpy as np
 import psutil
 
 from benchmarks.wire import OK, answer, request
 from configs import Settings
 from configs.errors import PartError
-from configs.processes import start_child
-from pipelines.processes import end_group, environment, last_lines
 from training.golden import Golden
 from training.package import ModelPackage, save_package
 from training.selftest import recorded
@@ -77,34 +72,6 @@ def _broken(folder: Path, into: Path) -> Path:
     (into / "ranker.txt").unlink()
     (into / "ranker.txt").write_bytes((folder / "ranker.txt").read_bytes()[:-1])
     return into
-
-
-@contextmanager
-def service(settings: Settings, log: Path) -> Iterator[None]:
-    """Run `tillwise serve` while the block lasts, ready.
-
-    Raises:
-        PartError: it does not get ready; tells the end of its log.
-    """
-    command = [sys.executable, "-m", "pipelines.cli", "serve"]
-    with log.open("wb") as output:
-        child = start_child(command, output, env=environment(settings), leads_group=True)
-    try:
-        deadline = time.monotonic() + READY_SECONDS
-        while not _ready(settings.service_url):
-            if child.poll() is not None or time.monotonic() > deadline:
-                raise PartError(f"The service did not start: {last_lines(log)}")
-            time.sleep(0.1)
-        yield
-    finally:
-        end_group(child)
-
-
-def _ready(url: str) -> bool:
-    try:
-        return httpx.get(f"{url}/readyz", timeout=2).status_code == httpx.codes.OK
-    except httpx.HTTPError:
-        return False
 
 
 def workers(settings: Settings) -> dict[int, dict[str, Any]]:

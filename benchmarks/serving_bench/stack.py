@@ -83,12 +83,17 @@ def redis_with_features(settings: Settings) -> Iterator[Settings]:
 
 @contextmanager
 def service(settings: Settings, package: Path) -> Iterator[Service]:
-    """Run the service as `tillwise serve` does, one worker, on a package; yield it once it is ready."""
+    """Run the service, one worker, on a package and a free port; yield it once it is ready."""
     changed = changed_section(settings.serving, host="127.0.0.1", port=free_port(), workers=1, package=package)
     own = settings.model_copy(update={"serving": changed})
-    ready = partial(service_is_ready, own)
-    with running(CommandPart("bench-service", [*TILLWISE, "serve"], own, is_ready=ready, deadline=READY_SECONDS)) as up:
+    with running(service_part(own)) as up:
         yield Service(own, *up)
+
+
+def service_part(settings: Settings) -> CommandPart:
+    """Return the service as `tillwise serve` runs it by the settings, not started yet."""
+    ready = partial(service_is_ready, settings)
+    return CommandPart("bench-service", [*TILLWISE, "serve"], settings, is_ready=ready, deadline=READY_SECONDS)
 
 
 @contextmanager
