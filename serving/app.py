@@ -26,6 +26,7 @@ from serving.description import tell_limits
 from serving.errors import HANDLERS
 from serving.experiments import ExposureLog, Shadows, running_experiments
 from serving.ladder import Ladder
+from serving.metrics import counts
 from serving.models import Models
 from serving.path import Engine
 from serving.profiles import Profiles
@@ -47,7 +48,7 @@ _CARRIED: dict[str, SecurityScheme | Reference] = {
 def make_collector_app(settings: Settings, clock: Clock) -> Litestar:
     """Return an application that only collects events and needs no model."""
     broker, gate, doors = connect(settings), _gate(settings), _collect_doors(settings)
-    collector = Collector(broker, clock, settings.events, gate)
+    collector = Collector(broker, clock, settings.events, gate, counts())
     return _application(settings, gate, COLLECT_ROUTES, {"collector": collector}, [broker.close], doors)
 
 
@@ -75,7 +76,8 @@ def make_serving_app(settings: Settings, models: Models) -> Litestar:
     engine.warm()
     dependencies = {
         "engine": engine,
-        "collector": Collector(broker, clock, settings.events, gate),
+        "counts": counts(),
+        "collector": Collector(broker, clock, settings.events, gate, counts()),
         "public": PublicCache(serving.public_cache_seconds, by_origin=bool(settings.access.origins)),
         "access": settings.access,
         "models": models,
@@ -93,7 +95,8 @@ def make_bare_app(settings: Settings) -> Litestar:
     gate, door = _gate(settings), _door(settings)
     dependencies = {
         "engine": BareEngine(kept, clock, settings.serving),
-        "collector": Collector(broker, clock, settings.events, gate),
+        "counts": counts(),
+        "collector": Collector(broker, clock, settings.events, gate, counts()),
         "access": settings.access,
         "limits": settings.serving,
     }

@@ -17,6 +17,7 @@ from configs import load_settings
 from configs.logs import configure_logs
 from serving.app import make_bare_app, make_serving_app
 from serving.bare import save_last_resort
+from serving.metrics import LagMeter
 from serving.models import Following, Models
 
 SETTINGS = load_settings()
@@ -54,6 +55,7 @@ class Service:
 
     def __init__(self) -> None:
         configure_logs(SETTINGS.log.level, SETTINGS.log.format, process="service")
+        self._lag = LagMeter(SETTINGS)
         if not _load():
             Worker.application = make_bare_app(SETTINGS)
             threading.Thread(target=_keep_trying, daemon=True).start()
@@ -66,10 +68,15 @@ class Service:
         """Begin the application's lifespan, which BentoML does not tell a mounted application of."""
         await Worker.live(Worker.application)
 
+    async def __metrics__(self, content: str) -> str:
+        """Return what /metrics tells: BentoML's figures and our counters, and how many events wait."""
+        return content + await self._lag.text()
+
     @bentoml.on_shutdown  # type: ignore[untyped-decorator]  # BentoML ships no types
     async def stop(self) -> None:
         """End it."""
         await Worker.lives.aclose()
+        await self._lag.close()
 
 
 class Worker:

@@ -20,6 +20,7 @@ from serving.access import IN_BODY, Gate
 from serving.access.credentials import collecting_key
 from serving.clock import Clock
 from serving.description import ToldSchema, batch_schema, call_schema
+from serving.metrics import Counts
 from serving.responses import wrong
 from serving.schema import Accepted, BatchAccepted, RejectedCall
 
@@ -29,9 +30,9 @@ AnyRequest = Request[Any, Any, Any]
 class Collector:
     """Takes the body of a tracking call to the broker."""
 
-    def __init__(self, broker: Broker, clock: Clock, limits: EventSettings, gate: Gate) -> None:
+    def __init__(self, broker: Broker, clock: Clock, limits: EventSettings, gate: Gate, counts: Counts) -> None:
         """Publish to `broker` what `gate` lets through; `limits` tells sizes."""
-        self._broker, self._clock, self._limits, self._gate = broker, clock, limits, gate
+        self._broker, self._clock, self._limits, self._gate, self._counts = broker, clock, limits, gate, counts
 
     async def accept(self, request: AnyRequest, endpoint: Endpoint) -> Collected:
         """Return once a body's events are durable and its invalid calls lie with the dead letters.
@@ -50,6 +51,7 @@ class Collector:
             # A largest call still fits with its batch around it; what is longer could not be sent again anyway.
             kept = call.body[: 2 * self._limits.max_event_kb * 1024]
             await self._broker.reject(kept, call.endpoint, call.field, call.reason)
+        self._counts.collected(len(collected.events), len(collected.rejected))
         if not collected.events:
             raise InvalidEventError(collected.rejected[0].field, collected.rejected[0].reason)
         return collected

@@ -15,6 +15,7 @@ from serving.access import Gate, needs
 from serving.access.credentials import bearer_of
 from serving.admission import ARRIVED
 from serving.budget import Budget
+from serving.metrics import Counts
 from serving.path import Answering
 from serving.responses import wrong
 from serving.schema import RecommendationAnswer, RecommendationRequest
@@ -46,6 +47,7 @@ async def recommendations(
     engine: NamedDependency[Answering],
     limits: NamedDependency[ServingSettings],
     gate: NamedDependency[Gate],
+    counts: NamedDependency[Counts],
     deadline: Deadline = None,
 ) -> RecommendationAnswer:
     """Return products that this shopper is likely to add, best first, never one that is in the cart.
@@ -56,4 +58,6 @@ async def recommendations(
     if data.explain:
         gate.permit("operate", bearer_of(request.headers.get("authorization", "")))
     arrived = request.scope["state"].get(ARRIVED, time.monotonic())
-    return await engine.answer(data, Budget.of(arrived, limits.deadline_ms, data.deadline_ms, deadline))
+    answer = await engine.answer(data, Budget.of(arrived, limits.deadline_ms, data.deadline_ms, deadline))
+    counts.answered(None if answer.fallback is None else answer.fallback.step)
+    return answer
