@@ -36,7 +36,8 @@ class RecentActivity:
         Args:
             actions: in any order. row_of: row of each known product id. most: at least 1.
         """
-        found = [(at, row_of[product], KINDS.index(kind)) for product, at, kind in actions if product in row_of]
+        told = ((at, row_of.get(product), KINDS.index(kind)) for product, at, kind in actions)
+        found = [(at, row, kind) for at, row, kind in told if row is not None]
         if not found:
             return NOTHING
         at, rows, kinds = zip(*sorted(found)[-most:], strict=True)

@@ -18,6 +18,7 @@ from features.history import Catalogue
 from features.lookup import KeyIndex, locate
 from features.own_baskets import OwnBaskets, own_baskets
 from features.products import ProductStats
+from features.rows import RowOf
 from features.shopper import ShopperState
 from features.top import top_rows
 
@@ -60,9 +61,9 @@ class ProductMatrix:
         )
 
     @cached_property
-    def row_of(self) -> dict[str, int]:
+    def row_of(self) -> RowOf:
         """Row of each product id."""
-        return {product: row for row, product in enumerate(self.catalogue.ids)}
+        return RowOf(self.catalogue.ids, self._row_of_key)
 
     @cached_property
     def by_popularity(self) -> NDArray[np.int32]:
@@ -105,8 +106,7 @@ class ProductMatrix:
 
     def rows(self, products: Iterable[str]) -> NDArray[np.int32]:
         """Return the ascending, distinct rows of the known ones among product ids, int32."""
-        found = {self.row_of[product] for product in products if product in self.row_of}
-        return np.array(sorted(found), dtype=np.int32)
+        return np.unique(self.row_of.known(list(products)))
 
     def rows_of_keys(self, keys: NDArray[np.int64]) -> NDArray[np.int32]:
         """Return the row of each key, int32[keys]; -1 where the catalogue has no such product."""

@@ -56,7 +56,7 @@ class Catalogue:
         margin: float32[products], gross margin of one in money, NaN unknown.
     """
 
-    ids: list[str]
+    ids: Sequence[str]
     titles: Sequence[str]
     categories: list[str]
     brands: list[str]
@@ -85,7 +85,7 @@ class Catalogue:
     def of(
         cls,
         *,
-        ids: list[str],
+        ids: Sequence[str],
         titles: Sequence[str],
         categories: list[str],
         brands: list[str],
@@ -213,7 +213,7 @@ def catalogue_of(table: pa.Table, keys: Mapping[str, NDArray[np.int64]] | None =
         table: products. keys: the three arrays of keys by their name, where they are known already.
     """
     columns: dict[str, Any] = {
-        "ids": _texts(table["product_id"]),
+        "ids": Texts(table["product_id"]),
         "titles": Texts(table["title"]),
         "categories": _repeated_texts(table["category"]),
         "brands": _repeated_texts(table["brand"]),
@@ -273,12 +273,6 @@ def _read(path: Path) -> pa.Table:
     if not path.exists():
         raise NotBuiltError(f"{path} does not exist: run `tillwise ingest` first.")
     return pq.read_table(path)
-
-
-def _texts(column: pa.ChunkedArray) -> list[str]:
-    """Return a column's texts, piece by piece, so that another thread may go on in between."""
-    pieces = (column.slice(start, PIECE).to_pylist() for start in range(0, len(column), PIECE))
-    return [text for piece in pieces for text in piece]
 
 
 def _repeated_texts(column: pa.ChunkedArray) -> list[str]:

@@ -7,7 +7,7 @@ Nothing has to be looked up in a shared vocabulary, and re-training with a new c
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -34,7 +34,7 @@ def repeated_keys(names: Iterable[str], unknown: str | None = None) -> NDArray[n
     )
 
 
-def distinct_keys(names: list[str]) -> NDArray[np.int64]:
+def distinct_keys(names: Sequence[str]) -> NDArray[np.int64]:
     """Return the keys of distinct names.
 
     Raises:

@@ -57,6 +57,13 @@ class KeyIndex:
         """Return the place of each among the index's keys, int32[keys]; -1 where it has no such."""
         return _find(keys, self._keys, self._order, self._start, self._shift, self._half)
 
+    def find_one(self, key: int) -> int:
+        """Return the place of one key; -1 if the index has no such."""
+        bucket = (key >> self._shift) + self._half
+        low, high = int(self._start[bucket]), int(self._start[bucket + 1])
+        place = low + int(np.searchsorted(self._keys[low:high], key))
+        return int(self._order[place]) if place < high and self._keys[place] == key else -1
+
 
 @compiled
 def _find(

@@ -151,10 +151,10 @@ def product_stats_at(store: FeatureStore, catalogue: Catalogue, as_of: int) -> P
     """
     import pandas as pd
 
-    asked = pd.DataFrame({"product_id": catalogue.ids})
+    asked = pd.DataFrame({"product_id": list(catalogue.ids)})
     asked["event_timestamp"] = datetime.fromtimestamp(as_of - 1, UTC)
     found = _join(store, asked, PRODUCTS_SERVICE)
-    found = found.set_index("product_id").loc[catalogue.ids]
+    found = found.set_index("product_id").loc[list(catalogue.ids)]
     columns = {name: found[name].to_numpy(np.float32) for name in ProductStats.names()}
     for name in ("orders", "popularity"):
         columns[name] = np.nan_to_num(columns[name])

@@ -18,7 +18,7 @@ from features.segments import SEGMENTS
 from serving.admission import Admission
 from serving.budget import Budget
 from serving.clock import Clock
-from serving.path import check, item_of
+from serving.path import check, items_of
 from serving.schema import Fallback, Item, RecommendationAnswer, RecommendationRequest, Status
 from training.package import ModelPackage
 from training.reasons import EVERYBODY
@@ -46,9 +46,9 @@ class LastResort(msgspec.Struct, frozen=True):
 
 def save_last_resort(folder: Path, package: ModelPackage) -> None:
     """Keep what to answer should no model load at the next start."""
-    rows = package.popular[SEGMENTS.index("unknown")].tolist()
-    found = (Recommendation(package.products.ids[row], 1.0 / place, EVERYBODY) for place, row in enumerate(rows, 1))
-    items = tuple(item_of(package.matrix, item) for item in found)
+    rows, ids = package.popular[SEGMENTS.index("unknown")], package.products.ids
+    found = (Recommendation(ids[row], 1.0 / place, EVERYBODY) for place, row in enumerate(rows.tolist(), 1))
+    items = tuple(items_of(package.matrix, rows, found))
     write_json(
         folder / LAST_RESORT, msgspec.to_builtins(LastResort(package.version, package.clock, package.as_of, items))
     )

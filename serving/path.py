@@ -8,9 +8,13 @@ from __future__ import annotations
 import math
 import time
 import uuid
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Protocol, runtime_checkable
+
+import numpy as np
+from numpy.typing import NDArray
 
 from configs.moments import moment
 from configs.settings import ServingSettings
@@ -97,7 +101,7 @@ class Engine:
             model_version=asked.served.version,
             rules_version=rules.version,
             arm=ranked.arm,
-            items=[item_of(asked.served.matrix, item) for item in shown.items],
+            items=items_of(asked.served.matrix, shown.chosen.rows, shown.items),
             fallback=Fallback(ranked.arm, trouble, step or "other_model") if trouble else None,
             experiment=asked.assigned.experiment,
             experiment_arm=asked.arm_name,
@@ -155,9 +159,12 @@ async def _explain(answer: RecommendationAnswer, asked: Asked, shown: Shown) -> 
         item.contributions = parts
 
 
-def item_of(matrix: ProductMatrix, found: Recommendation) -> Item:
-    """Return a recommended product with what the catalogue knows of it."""
-    row = matrix.row_of[found.product_id]
+def items_of(matrix: ProductMatrix, rows: NDArray[np.int32], found: Iterable[Recommendation]) -> list[Item]:
+    """Return recommended products, int32[found] rows of them, with what the catalogue knows of each."""
+    return [_item(matrix, row, one) for row, one in zip(rows.tolist(), found, strict=True)]
+
+
+def _item(matrix: ProductMatrix, row: int, found: Recommendation) -> Item:
     price = float(matrix.price[row])
     return Item(
         product_id=found.product_id,

@@ -104,7 +104,10 @@ def _lines(asked: Asked, rules: CompiledRules) -> list[tuple[float, float]]:
         told = [(product, quantity, session.prices.get(product)) for product, quantity in session.cart.items()]
     price, row_of = rules.matrix.price, rules.matrix.row_of
     return [
-        (quantity, paid if paid is not None else float(price[row_of[product]]) if product in row_of else math.nan)
+        (
+            quantity,
+            paid if paid is not None else math.nan if (row := row_of.get(product)) is None else float(price[row]),
+        )
         for product, quantity, paid in told
     ]
 

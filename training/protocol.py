@@ -63,15 +63,15 @@ def make_cases(history: History, window: Window, *, hidden_share: float, min_pro
         seed: decides what is hidden.
     """
     first, last = np.searchsorted(history.at, [window.start, window.end])
+    ids = list(history.catalogue.ids)
     cases = []
     for order in range(int(first), int(last)):
         products = history.products_of(order)
         if products.size < min_products:
             continue
-        digests = [_digest(seed, history.order_ids[order], history.catalogue.ids[row]) for row in products]
-        by_digest = np.array(
-            sorted(range(products.size), key=lambda i: (digests[i], history.catalogue.ids[products[i]]))
-        )
+        names = [ids[row] for row in products.tolist()]
+        digests = [_digest(seed, history.order_ids[order], name) for name in names]
+        by_digest = np.array([place for *_, place in sorted(zip(digests, names, range(len(names)), strict=True))])
         hide = max(1, int(hidden_share * products.size + 0.5))
         cases.append(
             Case(
@@ -109,7 +109,7 @@ def held_out_cases(settings: Settings, variant: Variant = "hide30") -> list[Name
     history = load_history(settings.work.data)
     windows = cut_windows(history, ingest_record(settings.work.data)["timezone"], settings.windows)
     require_orders(history, windows.test)
-    ids = history.catalogue.ids
+    ids = list(history.catalogue.ids)
     return [
         NamedCase(
             history.order_ids[case.order],
@@ -130,7 +130,7 @@ def held_out_cases(settings: Settings, variant: Variant = "hide30") -> list[Name
 
 def fingerprint(history: History, cases: Sequence[Case]) -> str:
     """Return 16 hex digits that name a set of cases, whatever their order: SHA-256 over sorted, printed cases."""
-    ids = history.catalogue.ids
+    ids = list(history.catalogue.ids)
     lines = sorted(
         f"{history.order_ids[case.order]}|{sorted(ids[row] for row in case.cart)}|"
         f"{sorted(ids[row] for row in case.hidden)}\n"

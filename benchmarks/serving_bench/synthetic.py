@@ -64,7 +64,7 @@ class Copies:
 
 def grown(package: ModelPackage, size: int, folder: Path) -> None:
     """Write a synthetic package of `size` products, at least as many as the real one has, into the empty `folder`."""
-    copies, chance = Copies.of(package.products.ids, size), np.random.default_rng(SEED)
+    copies, chance = Copies.of(list(package.products.ids), size), np.random.default_rng(SEED)
     matrix = _matrix(package.matrix, copies, chance)
     made = replace(package, version="", matrix=matrix, data=f"synthetic {size} of {package.data}")
     save_package(folder, recorded(made, package.golden))
