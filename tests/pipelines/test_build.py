@@ -182,7 +182,7 @@ def test_a_stage_run_alone_leaves_the_records_as_they_are(built: Path) -> None:
 
 
 def test_an_unknown_stage_is_refused_with_the_known_ones() -> None:
-    with pytest.raises(ConfigError, match=r"no stage 'feature'.*ingest, features, train"):
+    with pytest.raises(ConfigError, match=r"no stage 'feature'.*ingest, features, examples"):
         stages_up_to("feature")
 
 
