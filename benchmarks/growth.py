@@ -35,8 +35,9 @@ from configs.home import read_json, write_json
 from configs.provenance import provenance
 from features.history import ingest_record
 from pipelines.processes import environment
+from pipelines.stages import stages_up_to
 
-STAGES = ("ingest", "features", "train")
+STAGES = tuple(stage.name for stage in stages_up_to("package"))
 TABLES = ("products", "orders", "order_lines")
 MOST_HOURS_APART = 12
 SEED = 5
@@ -149,7 +150,7 @@ def _renamed(table: pa.Table, copy: int, column: str = "order_id") -> pa.Table:
 def _run(settings: Settings, dataset: Path, home: Path, stage: str, times: int) -> Run:
     # Built anew and not copied: a copy would keep the work folder of the original.
     of_shop = Settings(**(settings.model_dump() | {"dataset": str(dataset.resolve()), "home": home.resolve()}))
-    command = [sys.executable, "-m", "pipelines.cli", stage]
+    command = [sys.executable, "-m", "pipelines.cli", stages_up_to(stage)[-1].command or stage]
     done = subprocess.run(command, env=environment(of_shop), capture_output=True, text=True, check=False)
     if done.returncode:
         raise PartError(f"The stage {stage} failed on the shop of {times} ×: {done.stderr.strip() or done.stdout}")

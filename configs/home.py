@@ -6,6 +6,7 @@ Everything below it but `record/` is built, may be deleted at any time, and is r
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import json
 import os
 import shutil
@@ -35,8 +36,13 @@ class WorkFolder:
         return self.root / "features"
 
     @property
+    def training(self) -> Path:
+        """Examples, trees and network: what the steps of training leave each other (`training.stages`)."""
+        return self.root / "training"
+
+    @property
     def model(self) -> Path:
-        """The newest trained model package: written by `train`."""
+        """The newest trained model package: written by `package`."""
         return self.root / "model"
 
     @property
@@ -150,3 +156,9 @@ def read_json(path: Path) -> Any:
         return json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         return None
+
+
+def file_digest(path: Path) -> str:
+    """Return the SHA-256 of a file's content."""
+    with path.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()

@@ -96,7 +96,11 @@ class TrainingSettings(Section):
     learning_rate: float = Field(gt=0, le=1)
     leaves: int = Field(ge=2)
     min_data_in_leaf: int = Field(ge=1)
-    threads: int = Field(ge=0, description="0: one per core")
+    threads: int = Field(
+        ge=0,
+        description="0: one per core, also where the network is trained beside: the system shares the cores out. The "
+        "trees do not depend on it, but it is written into their text",
+    )
 
 
 class EncoderSettings(Section):

@@ -112,7 +112,11 @@ class Settings(BaseSettings):
     )
 
     home: Path = Field(description="work folder; relative paths start at the current folder")
-    min_free_gb: float = Field(ge=0, description="free disk space that a build asks for before it starts")
+    min_free_gb: float = Field(
+        ge=0,
+        description="free disk space in GiB that a build asks for before it starts; by default more than all stages "
+        "leave behind for the bundled data, examples of training being the largest part",
+    )
     dataset: str = Field(description="name of a mapping in configs/datasets, or a path to one")
     log: LogSettings
     redis: RedisSettings

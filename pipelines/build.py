@@ -61,15 +61,15 @@ def plan(settings: Settings, target: str, stages: Sequence[Stage] = STAGES, *, f
 
     Args:
         settings: of this run. target: name of the last stage. stages: the stage table.
-        force: run the target itself even if nothing changed.
+        force: run the target itself, and what are steps of it, even if nothing changed.
     """
     wanted = stages_up_to(target, stages)
+    again = {target, *wanted[-1].steps} if force else set()
     wanted_prints = fingerprints(wanted, settings)
     steps = []
     for stage in wanted:
         record = read_record(settings.work, stage.name)
-        forced = force and stage.name == target
-        fresh = not forced and _is_fresh(stage, wanted_prints[stage.name], record, settings)
+        fresh = stage.name not in again and _is_fresh(stage, wanted_prints[stage.name], record, settings)
         steps.append(Step(stage, wanted_prints[stage.name], record, fresh))
     return steps
 
@@ -87,7 +87,7 @@ def build(
 
     Args:
         settings: of this run. target: name of the last stage. display: who is told.
-        stages: the stage table. force: run the target itself even if nothing changed.
+        stages: the stage table. force: run the target itself, and what are steps of it, even if nothing changed.
         alone: leave what the target depends on as it is.
 
     Raises:
@@ -150,7 +150,7 @@ def _run(
 
 def remove_partials(work: WorkFolder) -> None:
     """Remove what a killed stage was writing; finished results stay."""
-    for folder in (work.root, work.data, work.features, work.model, work.registry, work.reports):
+    for folder in (work.root, work.data, work.features, work.training, work.model, work.registry, work.reports):
         for partial in folder.glob(".*.partial"):
             if partial.is_dir():
                 shutil.rmtree(partial, ignore_errors=True)

@@ -28,6 +28,10 @@ from pipelines.stages import Stage
 OnProgress = Callable[[str, float], None]
 TICK_SECONDS = 0.2
 
+PATIENT = {"OMP_WAIT_POLICY": "passive"}
+"""Threads sleep while they wait for each other. Each ranker starts one per core, and where both are trained side by
+side, threads that wait busily would keep the cores from those they wait for; what is computed stays the same."""
+
 
 @dataclass(frozen=True)
 class StageRun:
@@ -87,6 +91,7 @@ def _child(request: dict[str, Any], log: Path) -> Iterator[tuple[subprocess.Pope
                 stdout=output,
                 stderr=output,
                 pass_fds=[writer],
+                env=PATIENT | os.environ,
                 start_new_session=True,
             )
     except BaseException:

@@ -17,7 +17,7 @@ class Stage:
     """One step of the build.
 
     Attributes:
-        name: what `tillwise NAME` runs.
+        name: what it is called in records, in dvc.yaml and by other stages.
         function: "module:function" of signature (Settings, Progress) -> StageReport.
         does: what it does, for displays.
         seconds: how long it took for the bundled data set on 2 cores; the first run's estimate starts from it.
@@ -27,6 +27,8 @@ class Stage:
         inputs: "module:function" of signature (Settings) -> str that fingerprints what it reads from outside.
         intact: "module:function" of signature (Settings) -> bool that says whether results that are more than
             the files in `outputs` are still there.
+        steps: upstream stages that are steps of the same work: forced to run again, it runs them again as well.
+        command: what `tillwise` calls it, where that is not its name.
     """
 
     name: str
@@ -38,6 +40,8 @@ class Stage:
     outputs: tuple[str, ...] = ()
     inputs: str | None = None
     intact: str | None = None
+    steps: tuple[str, ...] = ()
+    command: str | None = None
 
 
 STAGES: tuple[Stage, ...] = (
@@ -60,20 +64,70 @@ STAGES: tuple[Stage, ...] = (
         outputs=("features/features.json",),
     ),
     Stage(
-        name="train",
-        function="training.train:train",
-        does="train both rankers, distil them and package the model",
-        seconds=290,
+        name="examples",
+        function="training.stages.examples:examples",
+        does="train the encoder and write what both rankers learn from",
+        seconds=185,
         upstream=("features",),
-        settings=("windows", "features", "candidates", "training", "encoder", "neural", "student", "ranking"),
+        settings=(
+            "windows",
+            "features",
+            "candidates",
+            "encoder",
+            "training.seed",
+            "training.max_baskets",
+            "training.hidden_share",
+            "training.single_draws",
+            "training.negatives_share",
+            "training.validation_share",
+        ),
+        outputs=("training/examples",),
+    ),
+    Stage(
+        name="train_gbm",
+        function="training.stages.train_gbm:train_gbm",
+        does="grow the trees",
+        seconds=65,
+        upstream=("examples",),
+        settings=(
+            "training.seed",
+            "training.trees",
+            "training.early_stopping_rounds",
+            "training.learning_rate",
+            "training.leaves",
+            "training.min_data_in_leaf",
+            "training.threads",
+        ),
+        outputs=("training/gbm",),
+        command="train-gbm",
+    ),
+    Stage(
+        name="train_neural",
+        function="training.stages.train_neural:train_neural",
+        does="train the network",
+        seconds=20,
+        upstream=("examples",),
+        settings=("neural",),
+        outputs=("training/neural",),
+        command="train-neural",
+    ),
+    Stage(
+        name="package",
+        function="training.stages.package:package",
+        does="blend both rankers, distil them and package the model",
+        seconds=35,
+        upstream=("examples", "train_gbm", "train_neural"),
+        settings=("features", "candidates", "student", "ranking"),
         outputs=("model",),
+        steps=("examples", "train_gbm", "train_neural"),
+        command="train",
     ),
     Stage(
         name="evaluate",
         function="training.evaluation.stage:evaluate",
         does="compare the model with simpler arms on held-out baskets",
         seconds=50,
-        upstream=("train",),
+        upstream=("package",),
         settings=("windows", "evaluation"),
         outputs=("reports/evaluation.json", "reports/model_card.md", "reports/plots"),
     ),

@@ -129,9 +129,10 @@ def test_elsewhere_than_in_ci_nothing_is_installed(tmp_path: Path) -> None:
 
 def test_each_dvc_stage_is_the_command_of_the_same_name() -> None:
     stages = yaml.safe_load((ROOT / "dvc.yaml").read_text())["stages"]
-    assert set(stages) <= {stage.name for stage in STAGES}
+    commands = {stage.name: stage.command or stage.name for stage in STAGES}
+    assert set(stages) <= set(commands)
     for name, stage in stages.items():
-        assert stage["cmd"].endswith(f"tillwise {name}")
+        assert stage["cmd"].endswith(f"tillwise {commands[name]}")
 
 
 def test_dvc_watches_the_settings_that_the_stage_table_names() -> None:
@@ -149,6 +150,21 @@ def test_dvc_outputs_are_those_of_the_stage_table() -> None:
             declared = [*stages[stage.name].get("outs", []), *stages[stage.name].get("metrics", [])]
             paths = {path.removeprefix("var/") for out in declared for path in out}
             assert paths == set(stage.outputs)
+
+
+def test_dvc_and_the_stage_table_tell_the_same_order() -> None:
+    stages = yaml.safe_load((ROOT / "dvc.yaml").read_text())["stages"]
+    made_by = {f"var/{output}": stage.name for stage in STAGES for output in stage.outputs}
+    for stage in STAGES:
+        if stage.name in stages:
+            assert {made_by[path] for path in stages[stage.name]["deps"] if path in made_by} == set(stage.upstream)
+
+
+@pytest.mark.parametrize("section", ["training", "encoder", "neural", "student"])
+def test_every_setting_of_training_that_changes_a_result_makes_its_stage_stale(section: str) -> None:
+    named = {name for stage in STAGES for name in stage.settings}
+    keys = {f"{section}.{key}" for key in getattr(load_settings(), section).model_dump()}
+    assert section in named or keys - named == {"training.workers"}  # examples are the same however many make them
 
 
 def test_the_stage_table_names_settings_that_exist() -> None:

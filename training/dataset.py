@@ -81,7 +81,29 @@ def build_examples(
     progress: Callable[[float], None],
     features: Sequence[Feature] = FEATURES,
 ) -> Split:
-    """Return the examples of all training folds.
+    """Return the examples of all training folds, in memory; arguments as of `draw_examples`."""
+    width = len(columns_of(features))
+    learn, held_back = _Pile(width), _Pile(width)
+    drawn = draw_examples(settings, store, history, windows, sides=sides, progress=progress, features=features)
+    for to_learn, to_hold_back in drawn:
+        learn.take(to_learn)
+        held_back.take(to_hold_back)
+    split = Split(learn.stack(), held_back.stack())
+    give_memory_back()
+    return split
+
+
+def draw_examples(
+    settings: Settings,
+    store: FeatureStore,
+    history: History,
+    windows: Sequence[Window],
+    *,
+    sides: Iterable[ProductMatrix],
+    progress: Callable[[float], None],
+    features: Sequence[Feature] = FEATURES,
+) -> Iterator[tuple[Examples, Examples]]:
+    """Yield the examples of all training folds piece by piece: (to learn from, held back) of some baskets each.
 
     A basket to learn from is drawn several times: once with a share of it hidden, as carts early in the shopping
     trip are, and with single products hidden, as carts at checkout are; of its candidates that were not hidden a
@@ -96,22 +118,16 @@ def build_examples(
     """
     shopper_held_back = held_back_shoppers(history, settings)
     limit = -(-settings.training.max_baskets // len(windows))
-    width = len(columns_of(features))
-    learn, held_back = _Pile(width), _Pile(width)
     for fold, (window, matrix) in enumerate(zip(windows, sides, strict=False)):
         cases = _sample(_fold_cases(settings, history, window), limit, settings.training.seed)
         states = states_of(settings, store, history, cases)
         apart = shopper_held_back[history.shopper[[case.order for case in cases]]]
         draw = _Fold(settings, matrix, cases, states, apart, features).draw
         chunks = chunks_of(len(cases))
-        for done, (to_learn, to_hold_back) in enumerate(map_forked(draw, chunks, settings.training.workers), 1):
-            learn.take(to_learn)
-            held_back.take(to_hold_back)
+        for done, pieces in enumerate(map_forked(draw, chunks, settings.training.workers), 1):
+            yield pieces
             progress((fold + done / len(chunks)) / len(windows))
         give_memory_back()
-    split = Split(learn.stack(), held_back.stack())
-    give_memory_back()
-    return split
 
 
 def held_back_shoppers(history: History, settings: Settings) -> NDArray[np.bool_]:
@@ -131,9 +147,9 @@ class _Pile:
     parts: list[Examples] = field(default_factory=list)
     tried: int = 0
 
-    def take(self, other: _Pile) -> None:
-        """Add another pile's examples."""
-        self.parts += other.parts
+    def take(self, other: Examples) -> None:
+        """Add examples and the draws that were made for them."""
+        self.parts.append(other)
         self.tried += other.tried
 
     def add(self, features: NDArray[np.float32], label: NDArray[np.bool_]) -> None:
@@ -153,10 +169,6 @@ class _Pile:
             features[start:end], label[start:end], start = part.features, part.label, end
         return Examples(features, label, group, self.tried)
 
-    def stacked(self) -> _Pile:
-        """Return a pile with one piece: large arrays travel and are freed at less cost than many small ones."""
-        return _Pile(self.width, [self.stack()], self.tried)
-
 
 @dataclass(frozen=True)
 class _Fold:
@@ -169,8 +181,11 @@ class _Fold:
     held_back: NDArray[np.bool_]
     features: Sequence[Feature]
 
-    def draw(self, numbers: range) -> tuple[_Pile, _Pile]:
-        """Return the draws of the cases so numbered: those to learn from, those held back."""
+    def draw(self, numbers: range) -> tuple[Examples, Examples]:
+        """Return the draws of the cases so numbered: those to learn from, those held back.
+
+        Each as one piece: large arrays travel and are freed at less cost than many small ones.
+        """
         width = len(columns_of(self.features))
         learn, held_back = _Pile(width), _Pile(width)
         for number in numbers:
@@ -187,7 +202,7 @@ class _Fold:
                 if label.any() or (apart and label.size):
                     kept = label | (rng.random(label.size) < share)
                     pile.add(assemble(context, candidates[kept], self.features), label[kept])
-        return learn.stacked(), held_back.stacked()
+        return learn.stack(), held_back.stack()
 
 
 def _draws(case: Case, single: int, rng: np.random.Generator) -> list[tuple[NDArray[np.int32], NDArray[np.int32]]]:

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from configs.errors import DataError
+
 
 @dataclass(frozen=True)
 class Examples:
@@ -23,6 +25,12 @@ class Examples:
     group: NDArray[np.int32]
     tried: int
 
+    @classmethod
+    def none(cls, columns: int) -> Examples:
+        """Return no examples at all, of features of so many columns."""
+        nothing = np.empty((0, columns), dtype=np.float32)
+        return cls(nothing, np.empty(0, dtype=np.int8), np.empty(0, dtype=np.int32), 0)
+
     @property
     def draw(self) -> NDArray[np.int64]:
         """int64[rows], the draw of each row, from 0."""
@@ -36,9 +44,15 @@ class Examples:
         share: NDArray[np.float64] = logit - np.repeat(np.log(total), self.group)
         return share
 
+    @property
+    def holds_hidden(self) -> NDArray[np.bool_]:
+        """bool[draws], whether a hidden product is among the draw's candidates."""
+        found: NDArray[np.bool_] = np.bincount(self.draw, weights=self.label, minlength=self.group.size) > 0
+        return found
+
     def reached(self) -> Examples:
         """Return the draws that hold a hidden product."""
-        found = np.bincount(self.draw, weights=self.label, minlength=self.group.size) > 0
+        found = self.holds_hidden
         if found.all():
             return self
         return self._of(found)
@@ -66,3 +80,17 @@ class Split:
 
     learn: Examples
     held_back: Examples
+
+    def require_draws(self) -> None:
+        """Check that something can be learned and judged.
+
+        Raises:
+            DataError: no draw to learn from, or none that is held back and holds a hidden product.
+        """
+        judged = int(self.held_back.holds_hidden.sum())
+        if not self.learn.group.size or not judged:
+            raise DataError(
+                f"Of {self.learn.tried} baskets to learn from {self.learn.group.size}, and of {self.held_back.tried} "
+                f"held back {judged}, have a hidden product among their candidates, too few to train and validate on: "
+                "bring more orders, or longer TILLWISE_WINDOWS__TARGET_DAYS."
+            )

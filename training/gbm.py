@@ -8,7 +8,6 @@ from typing import Any
 import lightgbm as lgb
 
 from configs import Progress
-from configs.errors import DataError
 from configs.settings import TrainingSettings
 from features.definitions import COLUMNS
 from training.examples import Examples, Split
@@ -36,7 +35,7 @@ def fit_gbm(
 
     def tell(environment: Any) -> None:
         share = (environment.iteration + 1) / training.trees
-        progress.update(f"boosting round {environment.iteration + 1}", 0.62 + 0.23 * share)
+        progress.update(f"boosting round {environment.iteration + 1}", share)
 
     stop = lgb.early_stopping(training.early_stopping_rounds, verbose=False)
     booster = lgb.train(parameters, train, training.trees, valid_sets=[valid], callbacks=[stop, tell])
@@ -45,15 +44,9 @@ def fit_gbm(
 
 def _datasets(examples: Split, parameters: dict[str, Any], columns: Sequence[str]) -> tuple[lgb.Dataset, lgb.Dataset]:
     """Return both sets, binned already, so that no copy of the features lives while trees grow."""
-    held_back = examples.held_back.reached()
-    if not examples.learn.group.size or not held_back.group.size:
-        raise DataError(
-            f"Of {examples.learn.tried} baskets to learn from {examples.learn.group.size}, and of "
-            f"{examples.held_back.tried} held back {held_back.group.size}, have a hidden product among their "
-            "candidates, too few to train and validate on: bring more orders, or longer TILLWISE_WINDOWS__TARGET_DAYS."
-        )
+    examples.require_draws()
     train = _dataset(examples.learn, parameters, columns)
-    return train.construct(), _dataset(held_back, parameters, columns, reference=train).construct()
+    return train.construct(), _dataset(examples.held_back.reached(), parameters, columns, reference=train).construct()
 
 
 def importance(booster: lgb.Booster) -> dict[str, float]:

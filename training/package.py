@@ -17,29 +17,22 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pyarrow as pa
-import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from configs.errors import PackageError
-from configs.home import read_json, write_json
-from configs.settings import CandidateSettings, FeatureSettings, RankingSettings
+from configs.home import file_digest, read_json, write_json
+from configs.settings import CandidateSettings, RankingSettings
 from features.context import ProductMatrix
-from features.cooccurrence import CategoryCooccurrence, Cooccurrence, Neighbours
 from features.definitions import COLUMNS
-from features.encoder import Encoder
-from features.history import Catalogue, catalogue_of
-from features.products import ProductStats
+from features.history import Catalogue
+from training.arrays import load_named, map_array_now, save_named
 from training.blend import Blend
 from training.golden import Golden, load_golden, save_golden
 from training.neural.network import NeuralRanker
+from training.product_side import load_side, save_side
 
 FORMAT = 9
-MANIFEST, PRODUCTS, RANKER, NEURAL, ENCODER = "manifest.json", "products.parquet", "ranker.txt", "neural_", "encoder_"
-TREES = "ranker.onnx"
-GOLDEN = "golden.parquet"
-KEYS = ("keys", "category_keys", "brand_keys")
-PAGE_BYTES = 4096
+MANIFEST, RANKER, TREES, NEURAL, GOLDEN = "manifest.json", "ranker.txt", "ranker.onnx", "neural_", "golden.parquet"
 STUDENTS = ("student", "student_int8")
 POPULAR = "segment_popular"
 
@@ -91,68 +84,44 @@ class ModelPackage:
         if manifest is None:
             raise PackageError(f"No model package lies in {folder}: run `tillwise train`, or check the path.")
         _check(folder, manifest)
-        features = FeatureSettings(**manifest["features"])
-        catalogue = catalogue_of(pq.read_table(folder / PRODUCTS), {name: _map(folder, name) for name in KEYS})
-        pa.default_memory_pool().release_unused()  # of reading: of a million products 150 MB
-        matrix = ProductMatrix(
-            catalogue,
-            _load_stats(folder),
-            _load_together(folder),
-            features,
-            _load_encoder(folder, manifest["encoder"]),
-        )
         return cls(
             version=manifest["version"],
             as_of=manifest["as_of"],
             data=manifest["data"],
             clock=manifest["clock"],
-            matrix=matrix,
+            matrix=load_side(folder, manifest),
             candidates=CandidateSettings(**manifest["candidates"]),
             gbm=(folder / RANKER).read_text(encoding="utf-8"),
             trees=(folder / TREES).read_bytes(),
-            neural=_load_network(folder),
+            neural=NeuralRanker.from_arrays(load_named(folder, NEURAL)),
             students={name: (folder / f"{name}.onnx").read_bytes() for name in STUDENTS},
             heads={name: Blend(**head) for name, head in manifest["heads"].items()},
             ranking=RankingSettings(**manifest["ranking"]),
-            popular=_map(folder, POPULAR),
+            popular=map_array_now(folder, POPULAR),
             golden=load_golden(folder / GOLDEN),
         )
 
 
 def save_package(folder: Path, package: ModelPackage) -> str:
     """Write a package into the empty `folder` and return its version, which `package.version` does not tell yet."""
-    matrix = package.matrix
     np.save(folder / f"{POPULAR}.npy", package.popular)
-    _save_catalogue(folder, matrix.catalogue)
-    for name in ProductStats.names():
-        np.save(folder / f"stats_{name}.npy", getattr(matrix.stats, name))
-    together = matrix.together
-    np.save(folder / "vectors.npy", together.vectors)
-    _save_neighbours(folder, "cosine", together.cosine)
-    _save_neighbours(folder, "confidence", together.confidence)
-    for level, categories in {"leaf": together.leaf, "parent": together.parent}.items():
-        _save_neighbours(folder, level, categories.confidence)
-        np.save(folder / f"{level}_share.npy", categories.share)
-    _save_encoder(folder, matrix.encoder)
+    side = save_side(folder, package.matrix)
     (folder / RANKER).write_text(package.gbm, encoding="utf-8")
     (folder / TREES).write_bytes(package.trees)
-    for name, array in package.neural.arrays().items():
-        np.save(folder / f"{NEURAL}{name}.npy", array)
+    save_named(folder, package.neural.arrays(), NEURAL)
     for name in STUDENTS:
         (folder / f"{name}.onnx").write_bytes(package.students[name])
     save_golden(folder / GOLDEN, package.golden)
-    manifest: dict[str, Any] = {
+    manifest: dict[str, Any] = side | {
         "format": FORMAT,
         "as_of": package.as_of,
         "data": package.data,
         "clock": package.clock,
         "columns": list(COLUMNS),
-        "features": matrix.features.model_dump(),
         "candidates": package.candidates.model_dump(),
-        "encoder": _encoder_settings(matrix.encoder),
         "heads": {name: head.as_dict() for name, head in package.heads.items()},
         "ranking": package.ranking.model_dump(),
-        "files": {path.name: _digest(path) for path in sorted(folder.iterdir())},
+        "files": {path.name: file_digest(path) for path in sorted(folder.iterdir())},
     }
     manifest["version"] = _version(manifest)
     write_json(folder / MANIFEST, manifest)
@@ -175,83 +144,5 @@ def _check(folder: Path, manifest: Mapping[str, Any]) -> None:
         raise PackageError(f"{where} has a changed manifest: register or train it again.")
     for name, digest in manifest["files"].items():
         path = folder / name
-        if not path.exists() or _digest(path) != digest:
+        if not path.exists() or file_digest(path) != digest:
             raise PackageError(f"{where} is corrupt: {name} is missing or changed. Register or train it again.")
-
-
-def _digest(path: Path) -> str:
-    with path.open("rb") as stream:
-        return hashlib.file_digest(stream, "sha256").hexdigest()
-
-
-def _save_catalogue(folder: Path, catalogue: Catalogue) -> None:
-    table = pa.table(
-        {
-            "product_id": catalogue.ids,
-            "title": catalogue.titles,
-            "category": catalogue.categories,
-            "brand": catalogue.brands,
-            "price": pa.array(catalogue.price),
-            "in_stock": pa.array(catalogue.in_stock),
-            "margin": pa.array(catalogue.margin),
-        }
-    )
-    pq.write_table(table, folder / PRODUCTS, compression="zstd")
-    for name in KEYS:  # to work them out takes longer than anything else of a catalogue
-        np.save(folder / f"{name}.npy", getattr(catalogue, name))
-
-
-def _load_stats(folder: Path) -> ProductStats:
-    return ProductStats(**{name: _map(folder, f"stats_{name}") for name in ProductStats.names()})
-
-
-def _save_neighbours(folder: Path, name: str, neighbours: Neighbours) -> None:
-    for part in ("start", "partner", "weight"):
-        np.save(folder / f"{name}_{part}.npy", getattr(neighbours, part))
-
-
-def _load_neighbours(folder: Path, name: str) -> Neighbours:
-    start, partner, weight = (_map(folder, f"{name}_{part}") for part in ("start", "partner", "weight"))
-    return Neighbours(start, partner, weight)
-
-
-def _load_together(folder: Path) -> Cooccurrence:
-    leaf, parent = (
-        CategoryCooccurrence(_load_neighbours(folder, level), _map(folder, f"{level}_share"))
-        for level in ("leaf", "parent")
-    )
-    cosine, confidence = _load_neighbours(folder, "cosine"), _load_neighbours(folder, "confidence")
-    return Cooccurrence(cosine, confidence, leaf, parent, _map(folder, "vectors"))
-
-
-def _save_encoder(folder: Path, encoder: Encoder | None) -> None:
-    if encoder is not None:
-        for name, array in encoder.arrays().items():
-            np.save(folder / f"{ENCODER}{name}.npy", array)
-
-
-def _encoder_settings(encoder: Encoder | None) -> dict[str, Any] | None:
-    return None if encoder is None else {"history": encoder.history, "timezone": encoder.timezone}
-
-
-def _load_encoder(folder: Path, settings: Mapping[str, Any] | None) -> Encoder | None:
-    if settings is None:
-        return None
-    return Encoder.from_arrays(_load_named(folder, ENCODER), **settings)
-
-
-def _load_network(folder: Path) -> NeuralRanker:
-    return NeuralRanker.from_arrays(_load_named(folder, NEURAL))
-
-
-def _load_named(folder: Path, prefix: str) -> dict[str, NDArray[Any]]:
-    names = [path.stem for path in folder.glob(f"{prefix}*.npy")]
-    return {name.removeprefix(prefix): _map(folder, name) for name in names}
-
-
-def _map(folder: Path, name: str) -> NDArray[Any]:
-    # Copy-on-write, and nobody writes, so that memory stays shared; read-only arrays cost kernels more than their work.
-    array: NDArray[Any] = np.load(folder / f"{name}.npy", mmap_mode="c", allow_pickle=False)
-    # Touch a byte of each page: it is mapped now, not by the first request that needs it.
-    array.ravel(order="K").view(np.uint8)[::PAGE_BYTES].max(initial=0)
-    return array.view(np.ndarray)  # a plain array over the same mapped memory: np.memmap's wrappers cost per call

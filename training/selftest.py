@@ -2,7 +2,7 @@
 
 Checksums tell that a package is what was written. This tells that the code, libraries and machine that load it make the
 same recommendations of it: a changed feature, an incompatible library or a broken build shows here, before a shopper
-sees it. `train` records through the public `Recommender`; `promote` and every replica check.
+sees it. `package` records through the public `Recommender`; `promote` and every replica check.
 """
 
 from __future__ import annotations

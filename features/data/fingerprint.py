@@ -11,6 +11,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from configs.dataset import load_dataset
+from configs.home import file_digest
 from configs.mapping import SqlSource, Table
 from configs.settings import Settings
 from events.suppression import suppressed_until
@@ -47,7 +48,7 @@ def source_fingerprint(settings: Settings) -> str:
         else:
             path = file_of(source, folder)
             if path not in files:
-                files[path] = _of_file(path)
+                files[path] = file_digest(path)
             content = files[path]
         digest.update(f"{name} {content}\n".encode())
     digest.update(live_digest(settings, dataset).encode())
@@ -66,11 +67,6 @@ def content_fingerprint(tables: Mapping[str, pa.Table]) -> str:
             for part in _content(table[field.name]):
                 digest.update(part)
     return digest.hexdigest()
-
-
-def _of_file(path: Path) -> str:
-    with path.open("rb") as stream:
-        return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
 def _of_database(name: str, table: Table, source: SqlSource, folder: Path) -> str:

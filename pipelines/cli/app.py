@@ -15,6 +15,9 @@ COMMANDS: dict[str, tuple[Callable[..., Any], ...]] = {
     "Build, step by step": (
         building.ingest,
         building.features,
+        building.examples,
+        building.train_gbm,
+        building.train_neural,
         building.train,
         building.evaluate,
         building.register,

@@ -31,12 +31,37 @@ def features(until: Until = None, as_of: AsOf = None, force: Force = False, as_j
     _build("features", force, as_json, with_windows(until, as_of))
 
 
-def train(until: Until = None, as_of: AsOf = None, force: Force = False, as_json: Json = False) -> None:
-    """Train the ranker on past baskets with a part hidden, and package the model in var/model.
+def examples(until: Until = None, as_of: AsOf = None, force: Force = False, as_json: Json = False) -> None:
+    """Train the encoder and write the examples that both rankers learn from.
 
-    Brings data and features up to date first.
+    The first step of `tillwise train`. Brings data and features up to date first.
     """
-    _build("train", force, as_json, with_windows(until, as_of))
+    _build("examples", force, as_json, with_windows(until, as_of))
+
+
+def train_gbm(until: Until = None, as_of: AsOf = None, force: Force = False, as_json: Json = False) -> None:
+    """Grow the trees, the ranker of LightGBM, on the examples.
+
+    A step of `tillwise train`. Brings the examples up to date first.
+    """
+    _build("train_gbm", force, as_json, with_windows(until, as_of))
+
+
+def train_neural(until: Until = None, as_of: AsOf = None, force: Force = False, as_json: Json = False) -> None:
+    """Train the network, the ranker of PyTorch, on the examples.
+
+    A step of `tillwise train`. Brings the examples up to date first.
+    """
+    _build("train_neural", force, as_json, with_windows(until, as_of))
+
+
+def train(until: Until = None, as_of: AsOf = None, force: Force = False, as_json: Json = False) -> None:
+    """Train the rankers on past baskets with a part hidden, and package the model in var/model.
+
+    Its steps are `examples`, `train-gbm`, `train-neural` and packaging; only those run whose inputs changed, all of
+    them with --force. Brings data and features up to date first.
+    """
+    _build("package", force, as_json, with_windows(until, as_of))
 
 
 def evaluate(until: Until = None, as_of: AsOf = None, force: Force = False, as_json: Json = False) -> None:

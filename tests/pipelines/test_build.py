@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import shutil
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -82,6 +83,12 @@ def test_a_result_lost_elsewhere_runs_its_stage_alone(built: Path) -> None:
 
 def test_force_runs_the_target_and_nothing_else(built: Path) -> None:
     assert run(settings_in(built), "second", force=True) == ["second"]
+
+
+def test_force_runs_the_steps_of_the_target_as_well(built: Path) -> None:
+    stages = tuple(replace(stage, steps=("second",)) if stage.name == "last" else stage for stage in CHAIN)
+    assert run(settings_in(built), stages=stages, force=True) == ["second", "last"]
+    assert run(settings_in(built), "second", stages=stages, force=True) == ["second"]
 
 
 def test_a_setting_changed_back_does_not_revive_the_old_record(built: Path) -> None:
@@ -175,7 +182,7 @@ def test_a_stage_run_alone_leaves_the_records_as_they_are(built: Path) -> None:
 
 
 def test_an_unknown_stage_is_refused_with_the_known_ones() -> None:
-    with pytest.raises(ConfigError, match=r"no stage 'feature'.*ingest, features, train"):
+    with pytest.raises(ConfigError, match=r"no stage 'feature'.*ingest, features, examples"):
         stages_up_to("feature")
 
 

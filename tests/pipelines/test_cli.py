@@ -18,7 +18,7 @@ from pipelines.cli.failure import sentence
 
 ROOT = Path(__file__).resolve().parents[2]
 DATASET = ROOT / "tests" / "datasets" / "corner_shop.yaml"
-NAMES = [command.__name__ for commands in COMMANDS.values() for command in commands]
+NAMES = [command.__name__.replace("_", "-") for commands in COMMANDS.values() for command in commands]
 
 
 def tillwise(*arguments: str, home: Path, **variables: str) -> subprocess.CompletedProcess[str]:

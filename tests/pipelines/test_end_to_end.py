@@ -16,12 +16,13 @@ from typing import Any
 import psutil
 import pytest
 
+from pipelines.stages import STAGES as TABLE
 from tests.pipelines.test_cli import DATASET, ROOT
 from tests.pipelines.test_interrupt import wait_for
 from tests.support.ports import free_port
 
 pytestmark = pytest.mark.e2e
-STAGES = ["ingest", "features", "train", "evaluate", "register", "promote", "materialize"]
+STAGES = [stage.name for stage in TABLE]
 AREAS = ["data", "features", "model", "redis", "consumer", "recorder", "service"]
 SESSIONS = 60
 

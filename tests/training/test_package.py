@@ -10,10 +10,10 @@ import numpy as np
 import pytest
 from threadpoolctl import threadpool_limits
 
-from configs import Settings, SilentProgress
+from configs import Settings
 from configs.errors import PackageError
+from tests.support.shop import train_all
 from training.package import ModelPackage
-from training.train import train
 
 
 @pytest.fixture
@@ -29,8 +29,7 @@ def test_training_twice_on_the_same_inputs_gives_the_same_version(
         (tmp_path / part).symlink_to(built_shop.work.root / part)
     again = built_shop.model_copy(update={"home": tmp_path})
     with threadpool_limits(1):  # whatever else ran in this process may have left it with other numbers of threads
-        report = train(Settings(**again.model_dump()), SilentProgress())
-    assert report.metrics["version"] == package.version
+        assert train_all(Settings(**again.model_dump())) == package.version
 
 
 def test_a_loaded_package_maps_its_arrays_instead_of_copying_them(package: ModelPackage) -> None:

@@ -19,11 +19,10 @@ from features.history import load_history
 from features.offline import build_features
 from pipelines.fingerprint import fingerprints
 from pipelines.stages import STAGES
-from tests.support.shop import CORNER_SHOP, SMALL, shop_settings
+from tests.support.shop import CORNER_SHOP, SMALL, shop_settings, train_all
 from training.evaluation.stage import evaluate
 from training.package import ModelPackage
 from training.protocol import held_out_cases
-from training.train import train
 
 ZONE = ZoneInfo("Europe/Amsterdam")
 DAY = date(2024, 4, 20)
@@ -40,7 +39,7 @@ def build(settings: Settings) -> StageReport:
     """Build a model and return what ingest reported."""
     report = ingest(settings, SILENT)
     build_features(settings, SILENT)
-    train(settings, SILENT)
+    train_all(settings)
     return report
 
 

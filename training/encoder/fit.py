@@ -21,7 +21,7 @@ from features.history import History
 from features.top import top_rows
 from training.encoder.draws import Draws, Purchases
 from training.encoder.network import Batch, EncoderNetwork
-from training.neural.fit import device_of, torch_threads
+from training.torch_device import device_of, torch_threads
 
 FLATTENING = 0.75
 """Exponent on a product's orders that makes its odds to be sampled (Mikolov et al. 2013)."""

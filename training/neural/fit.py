@@ -6,9 +6,7 @@ draw, minimised by AdamW (Loshchilov and Hutter 2019, ICLR) on a one-cycle sched
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 
 import numpy as np
@@ -16,10 +14,10 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from configs.errors import ConfigError
 from configs.settings import NetworkSettings, NeuralSettings
 from training.examples import Examples
 from training.neural.network import NeuralRanker, Scaling
+from training.torch_device import device_of, torch_threads
 
 SCALED_ON = 200_000
 """Rows that the scaling is measured on, drawn at random."""
@@ -146,38 +144,10 @@ def _layers(inputs: int, hidden: tuple[int, ...]) -> nn.Sequential:
     return nn.Sequential(*layers, nn.Linear(inputs, 1))
 
 
-def device_of(wanted: str, variable: str) -> torch.device:
-    """Return the device to train on.
-
-    Args:
-        wanted: auto, cpu or cuda; auto is a GPU if there is one. variable: names the setting in the message.
-
-    Raises:
-        ConfigError: a GPU is wanted that is not there.
-    """
-    if wanted == "cuda" and not torch.cuda.is_available():
-        raise ConfigError(f"{variable} asks for a GPU (cuda), but PyTorch sees none here: set it to auto or cpu.")
-    return torch.device("cuda" if wanted != "cpu" and torch.cuda.is_available() else "cpu")
-
-
 def _scaling(examples: Examples, rng: np.random.Generator) -> Scaling:
     rows = len(examples.features)
     sample = rng.permutation(rows)[:SCALED_ON] if rows > SCALED_ON else np.arange(rows)
     return Scaling.of(examples.features[np.sort(sample)])
-
-
-@contextmanager
-def torch_threads(count: int) -> Iterator[None]:
-    """Let PyTorch compute in so many threads for a while, 0 being one per core.
-
-    Sums of another number of threads round differently: what trains next must not depend on what trained before.
-    """
-    before = torch.get_num_threads()
-    torch.set_num_threads(count or os.cpu_count() or 1)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)
 
 
 def _batches(
