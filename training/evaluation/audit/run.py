@@ -15,7 +15,7 @@ from features.context import ProductMatrix
 from features.history import History
 from training.evaluation.audit.groups import Grouping, demographic_groups, novelty_groups, price_groups
 from training.evaluation.audit.measures import EXPOSURE, Measure, Served, measures
-from training.evaluation.audit.verdict import Judgement, finding, interval, judged, tests_of
+from training.evaluation.audit.verdict import Judgement, finding, interval, judged, judgements_of
 from training.evaluation.metrics import Floats
 from training.evaluation.significance import divided
 
@@ -61,7 +61,7 @@ def audit(audited: Audited, policy: AuditSettings) -> dict[str, Any]:
             test
             for grouping in groupings
             for measure in found[grouping.name]
-            for test in tests_of(policy, grouping, measure, shoppers[grouping.name])
+            for test in judgements_of(policy, grouping, measure, shoppers[grouping.name])
         ],
         policy.alpha,
     )

@@ -49,7 +49,9 @@ def limit_of(policy: AuditSettings, grouping: Grouping, label: str, measure: str
     return limits.min_exposure_ratio if measure == EXPOSURE else 1.0 - limits.max_quality_gap
 
 
-def tests_of(policy: AuditSettings, grouping: Grouping, measure: Measure, shoppers: Sequence[int]) -> list[Judgement]:
+def judgements_of(
+    policy: AuditSettings, grouping: Grouping, measure: Measure, shoppers: Sequence[int]
+) -> list[Judgement]:
     """Return the tests of one measure; p is not adjusted yet.
 
     Args:
