@@ -25,6 +25,7 @@ from features.data.fingerprint import content_fingerprint
 from features.data.ids import is_among, positions
 from features.data.live import LiveOrders, live_orders
 from features.data.repairs import fill_prices, merge_lines
+from features.data.sources import describe
 from features.days import midnight, require_cut_in_data
 
 _FIGURES = ("excluded", "forgotten", "until", "after_until", "first_order_at", "last_order_at", "fingerprint")
@@ -145,6 +146,7 @@ def _record(dataset: DatasetConfig, passed: dict[str, Passed], tables: dict[str,
     return {
         "dataset": dataset.name,
         "title": dataset.title,
+        "sources": {name: describe(table.source) for name, table in dataset.tables.mapped().items()},
         "timezone": dataset.timezone,
         "clock": dataset.clock,
         "counts": {name: table.num_rows for name, table in tables.items()},
