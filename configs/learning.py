@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
+from configs.audit import AuditSettings
 from configs.section import Section
 
 
@@ -209,6 +210,7 @@ class EvaluationSettings(Section):
     bootstrap_samples: int = Field(ge=100, description="resamples of shoppers behind each 95 % interval")
     workers: int = Field(ge=0, description="processes that rank cases; 0: one per core")
     baselines: tuple[str, ...] = Field(description="further ways to rank that are fitted and compared, by name")
+    audit: AuditSettings
 
 
 class RegistrySettings(Section):

@@ -25,6 +25,7 @@ from pydantic_settings import (
 )
 
 from configs.access import AccessSettings
+from configs.audit import AuditSettings
 from configs.errors import ConfigError
 from configs.home import WorkFolder
 from configs.learning import (
@@ -57,6 +58,7 @@ __all__ = [
     "DEFAULTS",
     "PREFIX",
     "AccessSettings",
+    "AuditSettings",
     "CandidateSettings",
     "EncoderSettings",
     "EvaluationSettings",

@@ -61,6 +61,14 @@ LIMITS = """\
 - Intervals tell of other shoppers in the same weeks, not of other weeks.
 - Product statistics are as of the cutoff, and age until the next model."""
 
+AUDIT = """\
+Quality is that of the model's list where one product is hidden; its ratio is to all cases whose group is known.
+Exposure of shoppers: places of their lists that are filled, over everybody's; of products: their share of the places
+shown over their share of what was taken. 95 % intervals by bootstrap over shoppers. A group falls short (bold) if it
+lies below its limit and chance makes that no more often than {alpha:g} (after Holm, over {judgements} judgements); the
+settings `evaluation.audit` hold the limits, `configs/audit.py` their reasons. What is known of shoppers is read for
+this audit only: no model sees it."""
+
 
 def model_card(evaluation: Mapping[str, Any], manifest: Mapping[str, Any], settings: Settings) -> str:
     """Return the card of an evaluated package as Markdown.
@@ -77,6 +85,7 @@ def model_card(evaluation: Mapping[str, Any], manifest: Mapping[str, Any], setti
         "How good it is": _quality(evaluation),
         "Against the other arms": _paired(evaluation),
         "Where it is better and worse": _slices(evaluation),
+        "Who is served how well, and what is shown": _audit(evaluation["audit"]),
         "Limits and known gaps": [LIMITS],
         "Features": _features(),
     }
@@ -195,6 +204,32 @@ def _slices(evaluation: Mapping[str, Any]) -> Iterator[str]:
             for label, group in groups.items()
         ]
         yield _table((GROUPINGS.get(name, name), "cases", *map(_plain, result["arms"])), rows)
+
+
+def _audit(audit: Mapping[str, Any]) -> Iterator[str]:
+    yield AUDIT.format(alpha=audit["policy"]["alpha"], judgements=audit["judgements"])
+    yield "**Passed.** No group falls short of a limit." if audit["passed"] else "**Not passed.**"
+    if said := [*audit["findings"], *audit["notes"]]:
+        yield "\n".join(f"- {sentence}" for sentence in said)
+    for name, grouping in audit["groups"].items():
+        rows = [
+            (
+                label,
+                f"{group['cases']:,}",
+                f"{group['shoppers']:,}",
+                *(_figure(group[measure]) for measure in ("hit_rate", "ndcg")),
+                *(_of_reference(group[measure]) for measure in ("hit_rate", "ndcg", "exposure")),
+            )
+            for label, group in grouping["by_group"].items()
+        ]
+        head = ("cases", "shoppers", "hit rate", "NDCG", "hit rate, ratio", "NDCG, ratio", "exposure, ratio")
+        yield _table((f"{grouping['of']}: {_plain(name)}", *head), rows)
+    yield "![audit](plots/audit.png)"
+
+
+def _of_reference(figure: Mapping[str, Any]) -> str:
+    text = _figure({"value": figure["ratio"], "ci95": figure["ratio_ci95"]}, ".2f")
+    return f"**{text}**" if figure["short"] else text
 
 
 def _features() -> list[str]:

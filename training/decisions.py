@@ -71,6 +71,14 @@ def decisions(client: MlflowClient, model: str, alias: str) -> list[Decision]:
     return sorted(found, key=lambda decision: decision.at)
 
 
+def decisions_about(client: MlflowClient, model: str, version: str) -> list[Decision]:
+    """Return what moved any alias of a registered model to or from a version, oldest first."""
+    tags = client.get_registered_model(model).tags
+    found = [Decision(**json.loads(text)) for name, text in tags.items() if name.startswith(f"{PREFIX}.")]
+    touching = [decision for decision in found if version in (decision.before, decision.after)]
+    return sorted(touching, key=lambda decision: decision.at)
+
+
 def standing(history: Iterable[Decision]) -> list[str]:
     """Return the versions that one could go back to, one after the other: the last is where the alias stands.
 

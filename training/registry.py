@@ -19,6 +19,7 @@ from configs.provenance import code_revision
 from training.aliases import CHAMPION, local_folder, registry_uri
 from training.evaluation.scalars import scalars
 from training.package import MANIFEST, ModelPackage
+from training.run_tags import origin_tags
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -122,11 +123,11 @@ def _log(client: MlflowClient, settings: Settings, package: ModelPackage, evalua
     )
     run = client.create_run(experiment_id, run_name=package.version)
     run_id = run.info.run_id
-    for section in ("windows", "features", "candidates", "training", "encoder", "neural", "student", "ranking"):
-        for key, value in getattr(settings, section).model_dump().items():
-            client.log_param(run_id, f"{section}.{key}", value)
+    for key, value in logged_settings(settings).items():
+        client.log_param(run_id, key, value)
     tags = {"data": package.data, "code": code_revision(), "package": package.version, "as_of": str(package.as_of)}
-    for key, value in tags.items():
+    held = champion(settings)
+    for key, value in (tags | origin_tags(settings, None if held is None else str(held.version))).items():
         client.set_tag(run_id, key, value)
     now = int(datetime.now(UTC).timestamp() * 1_000)
     metrics = [Metric(name, value, now, 0) for name, value in scalars(evaluation).items()]
@@ -147,6 +148,16 @@ def _log(client: MlflowClient, settings: Settings, package: ModelPackage, evalua
     version = client.create_model_version(settings.registry.model_name, source, run_id, tags=tags)
     client.set_terminated(run_id)
     return version
+
+
+def logged_settings(settings: Settings) -> dict[str, str]:
+    """Return the settings that a run logs, as SECTION.KEY → text."""
+    sections = ("windows", "features", "candidates", "training", "encoder", "neural", "student", "ranking")
+    return {
+        f"{section}.{key}": str(value)
+        for section in sections
+        for key, value in getattr(settings, section).model_dump().items()
+    }
 
 
 def version_of(client: MlflowClient, settings: Settings, version: str | None) -> ModelVersion:

@@ -25,6 +25,7 @@ from features.data.fingerprint import content_fingerprint
 from features.data.ids import is_among, positions
 from features.data.live import LiveOrders, live_orders
 from features.data.repairs import fill_prices, merge_lines
+from features.data.sources import describe
 from features.days import midnight, require_cut_in_data
 
 _FIGURES = ("excluded", "forgotten", "until", "after_until", "first_order_at", "last_order_at", "fingerprint")
@@ -38,7 +39,8 @@ def ingest(settings: Settings, progress: Progress) -> StageReport:
     people on the suppression list that are older than their wish are left out, with their lines, and only counted.
 
     Written are the contract tables, `quarantine/TABLE.parquet` (rows that break the contract, with the reason)
-    and `ingest.json` (who, when, how many, fingerprint of the contents). On any error nothing is written and
+    and `ingest.json` (who, when, how many, fingerprint of the contents; that of the shoppers is one of its own, since
+    no model sees them). On any error nothing is written and
     what an earlier run wrote stays.
 
     Args:
@@ -144,6 +146,7 @@ def _record(dataset: DatasetConfig, passed: dict[str, Passed], tables: dict[str,
     return {
         "dataset": dataset.name,
         "title": dataset.title,
+        "sources": {name: describe(table.source) for name, table in dataset.tables.mapped().items()},
         "timezone": dataset.timezone,
         "clock": dataset.clock,
         "counts": {name: table.num_rows for name, table in tables.items()},
@@ -154,7 +157,8 @@ def _record(dataset: DatasetConfig, passed: dict[str, Passed], tables: dict[str,
         "repairs": {name: table.repairs for name, table in passed.items()},
         "first_order_at": placed_at[0].as_py().isoformat(),
         "last_order_at": placed_at[-1].as_py().isoformat(),
-        "fingerprint": content_fingerprint(tables),
+        "fingerprint": content_fingerprint({name: table for name, table in tables.items() if name != "shoppers"}),
+        "shoppers_fingerprint": content_fingerprint({"shoppers": tables["shoppers"]}) if "shoppers" in tables else None,
     }
 
 

@@ -65,18 +65,19 @@ def train(until: Until = None, as_of: AsOf = None, force: Force = False, as_json
 
 
 def evaluate(until: Until = None, as_of: AsOf = None, force: Force = False, as_json: Json = False) -> None:
-    """Compare the model with simpler ways to recommend on held-out baskets, and show the table.
+    """Compare the model with simpler ways to recommend on held-out baskets, audit it for bias, and show both tables.
 
     Brings the model up to date first. The result lies in var/reports: evaluation.json, model_card.md and plots.
     The baskets are those of the days after the model's cutoff: after --as-of DATE, else the newest ones. With --until
     alone none are left; with both, an older model is judged on days before --until.
     """
+    from pipelines.audit_table import audit_table
     from pipelines.evaluation_table import evaluation_table
 
     _build("evaluate", force, as_json, with_windows(until, as_of))
     if not as_json:
         report = read_json(load_settings().work.reports / "evaluation.json")
-        console_for(as_json).print(evaluation_table(report))
+        console_for(as_json).print(evaluation_table(report), audit_table(report["audit"]))
 
 
 def register(force: Force = False, as_json: Json = False) -> None:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable, Iterator
+from typing import Annotated
 
+import typer
 from rich.console import Console
 
 from configs import Settings, load_settings
@@ -24,6 +26,28 @@ def status(as_json: Json = False) -> None:
         print_json(found.as_dict())
     else:
         console_for(as_json).print(status_screen(found))
+
+
+def lineage(
+    version: Annotated[
+        str, typer.Argument(metavar="VERSION", help="Its number, package or alias, such as `champion`; or `newest`.")
+    ],
+    as_json: Json = False,
+) -> None:
+    """Show where a registered version came from: data, code, features, settings, parent, and who decided what on it.
+
+    Everything is read from the registry; what the version's run did not log is told as unknown.
+    """
+    from pipelines.lineage_table import lineage_table
+    from training.lineage import lineage as lineage_of
+    from training.registry import logged_settings
+
+    settings = load_settings()
+    found = lineage_of(settings, version)
+    if as_json:
+        print_json(found.as_dict())
+    else:
+        console_for(as_json).print(lineage_table(found, logged_settings(settings)))
 
 
 def replay(as_json: Json = False) -> None:

@@ -33,6 +33,17 @@ SMALL: dict[str, Any] = {
 """Settings that fit the corner shop's 120 days and a test's patience."""
 
 
+def as_variables(overrides: dict[str, Any] = SMALL, prefix: str = "TILLWISE_") -> dict[str, str]:
+    """Return settings as the environment variables that a process of ours reads."""
+    found: dict[str, str] = {}
+    for name, value in overrides.items():
+        if isinstance(value, dict):
+            found |= as_variables(value, f"{prefix}{name.upper()}__")
+        else:
+            found[f"{prefix}{name.upper()}"] = str(value)
+    return found
+
+
 def shop_settings(home: Path, **overrides: Any) -> Settings:
     """Return the corner shop's settings with a work folder of their own."""
     return load_settings(home=home, **(SMALL | overrides))

@@ -9,6 +9,8 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from configs.home import replace_directory
 from training.evaluation.arms import MODEL
 
@@ -162,12 +164,41 @@ def _candidates(figure: Figure, evaluation: Mapping[str, Any]) -> bool:
     return True
 
 
+def _audit(figure: Figure, evaluation: Mapping[str, Any]) -> bool:
+    """Draw quality and exposure of every group that the audit judged, as ratios beside their limits."""
+    rows = [
+        (f"{_plain(name)}: {label}", group)
+        for name, grouping in evaluation["audit"]["groups"].items()
+        for label, group in grouping["by_group"].items()
+        if group["judged"]
+    ][::-1]
+    if not rows:
+        return False
+    figure.set_size_inches(10.5, 1.6 + 0.26 * len(rows))
+    panels = figure.subplots(1, 2, sharey=True)
+    titles = {"hit_rate": "hit rate, over everybody's", "exposure": "exposure, over what is due"}
+    for axes, (measure, title) in zip(panels, titles.items(), strict=True):
+        found = [group[measure] for _, group in rows]
+        ratios = [
+            {"value": item["ratio"] or 0.0, "ci95": [bound or 0.0 for bound in item["ratio_ci95"]]} for item in found
+        ]
+        _intervals(axes, ratios, [ORANGE if item["short"] else BLUE for item in found])
+        limits = [(item["limit"], place) for place, item in enumerate(found) if item["limit"] is not None]
+        axes.plot(*(np.array(limits).reshape(-1, 2).T), "|", color="black", markersize=9, label="least that is allowed")
+        axes.axvline(1, color="black", linewidth=1, linestyle="--")
+        axes.set(title=title, xlabel="ratio, 95 % interval over shoppers", xlim=(0, None))
+    panels[0].set_yticks(range(len(rows)), [label for label, _ in rows])
+    figure.legend(*panels[0].get_legend_handles_labels(), loc="outside upper right")
+    return True
+
+
 PLOTS: dict[str, Callable[[Any, Mapping[str, Any]], bool]] = {
     "hit_rate_by_arm": _hit_rates,
     "model_by_slice": _slices,
     "paired_differences": _differences,
     "reliability": _reliability,
     "candidate_recall": _candidates,
+    "audit": _audit,
 }
 """File name → what draws it; False means that there is nothing to draw."""
 

@@ -61,7 +61,12 @@ class ShopperBootstrap:
             numerator, denominator: float64[cases, columns].
         """
         above, below = self._clusters.totals(numerator), self._clusters.totals(denominator)
-        return self._estimates(_ratio(above.sum(axis=0), below.sum(axis=0)), _ratio(*self._drawn(above, below)))
+        return self._estimates(divided(above.sum(axis=0), below.sum(axis=0)), divided(*self._drawn(above, below)))
+
+    def sums(self, values: Floats) -> tuple[Floats, Floats]:
+        """Return the sums of float64[cases, columns]: all together, and in each resample, float64[samples, columns]."""
+        totals = self._clusters.totals(values)
+        return totals.sum(axis=0), self._drawn(totals)[0]
 
     def lifts(self, ours: Floats, theirs: Floats) -> Estimates:
         """Return sum(ours) / sum(theirs) - 1 of each column, with its interval; shapes as in `ratios`."""
@@ -157,7 +162,8 @@ def holm(p: Floats) -> Floats:
     return adjusted
 
 
-def _ratio(numerator: Floats, denominator: Floats) -> Floats:
+def divided(numerator: Floats, denominator: Floats) -> Floats:
+    """Return numerator / denominator, NaN where the latter is 0; it may be broadcast to the former's shape."""
     quotient = np.full(numerator.shape, np.nan)
     np.divide(numerator, denominator, out=quotient, where=denominator != 0)
     return quotient

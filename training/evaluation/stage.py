@@ -24,7 +24,9 @@ from features.store import open_store
 from features.windows import Window, cut_windows
 from training.card import model_card
 from training.dataset import states_of
-from training.evaluation.arms import Arm, arms_of
+from training.evaluation.arms import MODEL, Arm, arms_of
+from training.evaluation.audit import Audited, audit
+from training.evaluation.audit.measures import Served
 from training.evaluation.log import log_evaluation
 from training.evaluation.metrics import CUTS, Hidden, Products
 from training.evaluation.plots import draw_all
@@ -63,12 +65,19 @@ class Judge:
             settings.evaluation.bootstrap_samples,
             settings.windows.seed,
         )
-        groups = {}
-        if variant == "loo":  # with several hidden products a case belongs to several groups
-            channels = [self.channel[history.order_ids[case.order]] for case in cases]
-            stats, as_of = package.matrix.stats, package.as_of
-            groups = slicings(history, cases, states, stats, channels=channels, as_of=as_of)
-        return {"fingerprint": fingerprint(history, cases)} | variant_report(asked, shown, groups, COMPARED[variant])
+        head = {"fingerprint": fingerprint(history, cases)}
+        if variant != "loo":  # with several hidden products a case belongs to several groups
+            return head | variant_report(asked, shown, {}, COMPARED[variant])
+        channels = [self.channel[history.order_ids[case.order]] for case in cases]
+        stats, as_of = package.matrix.stats, package.as_of
+        groups = slicings(history, cases, states, stats, channels=channels, as_of=as_of)
+        served = Served(shown.lists[MODEL].top(k).rows, asked.hidden, asked.shopper, asked.bootstrap)
+        audited = Audited(served, history, package.matrix, as_of, settings.work.data)
+        return (
+            head
+            | variant_report(asked, shown, groups, COMPARED[variant])
+            | {"audit": audit(audited, settings.evaluation.audit)}
+        )
 
 
 def evaluate(settings: Settings, progress: Progress) -> StageReport:
@@ -103,6 +112,7 @@ def evaluate(settings: Settings, progress: Progress) -> StageReport:
         "window": {"start": moment(window.start), "end": moment(window.end)},
     }
     report["evaluated"] = log_evaluation(settings.work.reports, report)
+    report["audit"] = variants["loo"].pop("audit") | {"shoppers": record["shoppers_fingerprint"]}
     report["variants"] = variants
     write_json(settings.work.reports / "evaluation.json", report)
     progress.update("drawing plots and writing the card", 0.95)
@@ -113,6 +123,7 @@ def evaluate(settings: Settings, progress: Progress) -> StageReport:
         "evaluate",
         read={"cases": sum(found["cases"] for found in variants.values())},
         wrote={"arms": len(arms), "plots": len(plots)},
+        notes=[f"bias audit: {sentence}" for sentence in report["audit"]["findings"]],
         metrics={arm: variants["loo"]["arms"][arm]["hit_rate"] for arm in arms},
     )
 

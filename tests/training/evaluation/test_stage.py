@@ -148,7 +148,13 @@ def test_plots_are_written_whole_and_only_where_there_is_something_to_draw(
     built_shop: Settings, report: dict[str, Any], tmp_path: Path
 ) -> None:
     names = {path.name for path in (built_shop.work.reports / "plots").iterdir()}
-    always = {"hit_rate_by_arm.png", "model_by_slice.png", "paired_differences.png", "candidate_recall.png"}
+    always = {
+        "hit_rate_by_arm.png",
+        "model_by_slice.png",
+        "paired_differences.png",
+        "candidate_recall.png",
+        "audit.png",
+    }
     assert names == always | {"reliability.png"}
     loo = report["variants"]["loo"] | {"calibration": {}}
     drawn = draw_all(report | {"variants": report["variants"] | {"loo": loo}}, tmp_path / "plots")
