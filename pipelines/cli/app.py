@@ -18,6 +18,7 @@ COMMANDS: dict[str, tuple[Callable[..., Any], ...]] = {
         building.train,
         building.evaluate,
         building.register,
+        building.trial,
         promotion.promote,
         promotion.rollback,
         building.materialize,

@@ -21,7 +21,7 @@ from tests.pipelines.test_interrupt import wait_for
 from tests.support.ports import free_port
 
 pytestmark = pytest.mark.e2e
-STAGES = ["ingest", "features", "train", "evaluate", "register", "promote", "materialize"]
+STAGES = ["ingest", "features", "train", "evaluate", "register", "trial", "promote", "materialize"]
 AREAS = ["data", "features", "model", "redis", "consumer", "recorder", "service"]
 SESSIONS = 60
 
@@ -45,6 +45,8 @@ class Shop:
             "TILLWISE_REDIS__PORT": str(self.redis_port),
             "TILLWISE_SERVING__REDIS_TIMEOUT_MS": "2000",  # no fallback, however busy the machine
             "TILLWISE_REPLAY__SESSIONS": str(SESSIONS),
+            "TILLWISE_REGISTRY__GATE__TRIAL_SESSIONS": "20",
+            "TILLWISE_REGISTRY__GATE__TRIAL_P99_MS": "2000",  # nor a refusal
             "TILLWISE_TRAINING__MAX_BASKETS": "800",
             "TILLWISE_TRAINING__TREES": "30",
             "TILLWISE_EVALUATION__BOOTSTRAP_SAMPLES": "200",
