@@ -32,8 +32,8 @@ class GateSettings(Section):
     )
     most_cases: int = Field(
         ge=100,
-        description="held-out baskets that both models rank, chosen by chance if there are more: bounds the time; twice "
-        "as many make the interval of the difference a third narrower",
+        description="held-out baskets that both models rank, chosen by chance if there are more: it bounds the time, "
+        "and twice as many make the interval of the difference a third narrower",
     )
     samples: int = Field(
         ge=200, description="resamples of shoppers; 2000 tell a probability of 5 % to within half a percent"

@@ -71,11 +71,14 @@ def _played(settings: Settings, folder: Path, progress: Progress) -> dict[str, A
 
 
 def _alone(settings: Settings) -> Settings:
-    """Return settings under which nothing but the package answers: no experiment, its own record of what it did."""
+    """Return settings under which nothing but the package answers, one session at a time.
+
+    How many sessions at a time a machine can take is the load tests' question, and what else it does now nobody's.
+    """
     return settings.model_copy(
         update={
             "serving": changed_section(settings.serving, experiments=None),
-            "replay": changed_section(settings.replay, sessions=settings.registry.gate.trial_sessions),
+            "replay": changed_section(settings.replay, sessions=settings.registry.gate.trial_sessions, concurrency=1),
         }
     )
 

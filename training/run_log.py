@@ -19,7 +19,7 @@ from configs.provenance import code_revision
 from features.view_versions import view_versions
 from training.aliases import local_folder
 from training.evaluation.scalars import scalars
-from training.gate.cost import costs_of, memory_of, recorded_requests, size_mb
+from training.gate.cost import cost_of, recorded_requests
 from training.package import ModelPackage
 
 if TYPE_CHECKING:
@@ -101,12 +101,11 @@ def _metrics(settings: Settings, package: ModelPackage, evaluation: dict[str, An
     """Yield name and value of everything that is measured: of the evaluation, the package and the build."""
     yield from scalars(evaluation).items()
     requests, gate = recorded_requests(package), settings.registry.gate
-    folder, k = settings.work.model, settings.evaluation.k
-    cost = costs_of([folder], requests, k, gate.timed_repeats)[0]
+    cost = cost_of(settings.work.model, None, requests, settings.evaluation.k, gate.timed_repeats)
     yield "package.rank.p50_ms", cost.p50_ms
     yield "package.rank.p99_ms", cost.p99_ms
-    yield "package.rank.memory_mb", memory_of(folder, requests, k)
-    yield "package.files.size_mb", size_mb(folder)
+    yield "package.rank.memory_mb", cost.memory_mb
+    yield "package.files.size_mb", cost.size_mb
     for path in sorted(settings.work.stages.glob("*.json")):
         record = read_json(path)
         yield f"stage.{path.stem}.seconds", float(record["seconds"])

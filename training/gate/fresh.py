@@ -23,12 +23,14 @@ from features.windows import Window, cut_windows
 from training.dataset import sampled, states_of
 from training.evaluation.metrics import Floats, Hidden, Lists, accuracy, hits
 from training.evaluation.slices import Slicing, request_slicings
+from training.golden import Golden
 from training.package import ModelPackage
 from training.parallel import chunks_of, map_forked
 from training.protocol import HIDDEN_SHARE, Case, make_cases
 from training.recommender import Recommender
 
 Rows = NDArray[np.int32]
+ARM = "model"
 
 
 @dataclass(frozen=True)
@@ -51,13 +53,15 @@ class FreshCases:
         """int32[cases], who."""
         return self.history.shopper[[case.order for case in self.cases]]
 
-    def named(self, count: int, seed: int) -> list[tuple[tuple[str, ...], ShopperState, float]]:
-        """Return so many of the requests at most, chosen by chance: cart in product ids, shopper, unix seconds."""
+    def named(self, count: int, seed: int) -> list[Golden]:
+        """Return so many of the requests at most, chosen by chance, in product ids and without an answer."""
         chosen = np.random.default_rng(seed).permutation(len(self.cases))[:count]
-        ids = self.history.catalogue.ids
-        return [
-            (tuple(ids[row] for row in self.cases[n].cart), self.states[n], self.cases[n].at) for n in chosen.tolist()
-        ]
+        ids, asked = self.history.catalogue.ids, []
+        for number in chosen.tolist():
+            case = self.cases[number]
+            cart = tuple(ids[row] for row in case.cart)
+            asked.append(Golden(cart, self.states[number], case.at, ARM, ()))
+        return asked
 
 
 def fresh_cases(settings: Settings, cutoffs: Sequence[int]) -> FreshCases | str:

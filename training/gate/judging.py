@@ -10,10 +10,11 @@ from typing import Any
 from configs import Settings
 from training.gate import told
 from training.gate.comparison import Pair, better, groups_hold, nothing_to_compare
-from training.gate.cost import Request, costs_of, in_memory, in_time, memory_of, recorded_requests, size_mb
+from training.gate.cost import cost_of, in_memory, in_time, recorded_requests
 from training.gate.fit import loads, schema, self_test
 from training.gate.fresh import FreshCases, found_by, fresh_cases
 from training.gate.verdict import Check, Verdict
+from training.golden import Golden
 from training.package import ModelPackage
 
 Tell = Callable[[str, float], None]
@@ -86,19 +87,16 @@ def _compared(
     tell("finding fresh baskets", 0.05)
     fresh = fresh_cases(settings, [one.as_of for one in (package, other) if one is not None])
     tell("measuring time and memory", 0.2)
-    requests = _requests(settings, package, fresh)
-    folders = [candidate.folder] if champion is None or other is None else [candidate.folder, champion.folder]
-    own, *others = costs_of(folders, requests, k, gate.timed_repeats)
-    held = memory_of(candidate.folder, requests, k)
+    beside = None if champion is None or other is None else champion.folder
+    cost = cost_of(candidate.folder, beside, _requests(settings, package, fresh), k, gate.timed_repeats)
     if champion is None or other is None:
         against = nothing_to_compare(because, passed=True)
     elif isinstance(fresh, str):
         against = nothing_to_compare(fresh, passed=False)
     else:
         pair = _ranked(settings, fresh, (package, other), champion.version, tell)
-        against = [better(pair, gate, own.p50_ms / others[0].p50_ms), groups_hold(pair, gate)]
-    beside = others[0] if others else None
-    return [*against, in_time(own, beside, gate), in_memory(held, size_mb(candidate.folder), gate)]
+        against = [better(pair, gate, cost.ratio), groups_hold(pair, gate)]
+    return [*against, in_time(cost, gate), in_memory(cost, gate)]
 
 
 def _other(package: ModelPackage, champion: Incumbent | None) -> tuple[ModelPackage | None, str]:
@@ -113,7 +111,7 @@ def _other(package: ModelPackage, champion: Incumbent | None) -> tuple[ModelPack
     return other, ""
 
 
-def _requests(settings: Settings, package: ModelPackage, fresh: FreshCases | str) -> Sequence[Request]:
+def _requests(settings: Settings, package: ModelPackage, fresh: FreshCases | str) -> Sequence[Golden]:
     """Return what is timed: fresh baskets, else what the package brings along."""
     if isinstance(fresh, str):
         return recorded_requests(package)
