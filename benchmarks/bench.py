@@ -29,13 +29,13 @@ from rich.console import Console
 
 from benchmarks.serving_bench import growth, peers, recommendations
 from benchmarks.serving_bench.cases import candidates_of, plan, play
-from benchmarks.serving_bench.stack import consumer, redis_with_features, service
 from benchmarks.serving_bench.tables import growth_table, peers_table, recommendations_table, targets_table
 from benchmarks.serving_bench.targets import Target, of_growth, of_recommendations
 from configs import Settings, load_settings
 from configs.errors import ConfigError
 from configs.home import write_json
 from configs.provenance import provenance
+from pipelines.parts.own import consumer, redis_with_features, service
 from training.package import ModelPackage
 from training.parallel import single_thread
 
@@ -85,8 +85,8 @@ def measure(settings: Settings, seconds: float, parts: Sequence[str] = PARTS, pr
     package = ModelPackage.load(settings.work.model)
     plans = plan(settings, SESSIONS)
     with redis_with_features(settings) as own:
-        with service(own, own.work.model) as up:
-            with consumer(own):
+        with service(own, own.work.model, "bench-service") as up:
+            with consumer(own, "bench-consumer"):
                 play(up, plans)
             candidates = candidates_of(own, package, plans[:ASKED_OF_PEERS])
             found = Found(float(np.mean([len(asked.products) for asked in candidates])))

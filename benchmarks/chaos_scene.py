@@ -18,8 +18,6 @@ import redis.asyncio as redis
 
 from benchmarks.chaos_load import SESSIONS, session_of
 from benchmarks.chaos_proxy import Proxy
-from benchmarks.profiles import free_port
-from benchmarks.serving_bench.stack import service_part
 from benchmarks.swapping import Packages, make_packages
 from configs import Settings, SilentProgress
 from configs.errors import PartError
@@ -31,6 +29,8 @@ from features.history import load_history
 from features.online import ShopperReader
 from features.store import materialize
 from pipelines.parts.command import CommandPart
+from pipelines.parts.own import service_part
+from pipelines.parts.ports import free_port
 from training.aliases import CHAMPION, point
 
 READY_SECONDS = 120.0
@@ -245,7 +245,7 @@ async def running(settings: Settings, folder: Path, products: Sequence[str]) -> 
         packages = make_packages(package_of(settings), folder / "packages")
         version, original = next(iter(packages.folders.items()))
         point(own.work, CHAMPION, version="1", package=version, folder=original, by="benchmarks.chaos")
-        service = service_part(own)
+        service = service_part(own, "bench-service")
         service.start()
         stack.callback(service.stop)
         async with Proxy(proxied, server.port) as proxy, redis.Redis.from_url(server.url) as client:

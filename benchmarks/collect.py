@@ -37,7 +37,6 @@ from rich.console import Console
 from rich.table import Table
 
 from benchmarks.collecting import FLOOR, running
-from benchmarks.profiles import free_port
 from benchmarks.wire import OK, answer, request
 from configs import Settings, load_settings
 from configs.errors import ConfigError
@@ -46,6 +45,7 @@ from configs.provenance import provenance
 from events.brokers import connect
 from events.embedded import EmbeddedRedis
 from events.session import decode_record, session_key
+from pipelines.parts.ports import free_port
 
 LONGEST_SECONDS = 60.0
 MOST_PER_SECOND = 20_000

@@ -24,7 +24,6 @@ from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 
-from benchmarks.profiles import free_port
 from benchmarks.rankers import requests_of, timed
 from configs import Settings, load_settings
 from configs.home import write_json
@@ -37,6 +36,7 @@ from events.shopper import Person, remember
 from features.context import Context
 from features.history import ingest_record
 from features.shopper import ShopperState
+from pipelines.parts.ports import free_port
 from serving.experiments import (
     Arm,
     Asked,

@@ -12,7 +12,6 @@ from __future__ import annotations
 import argparse
 import asyncio
 import random
-import socket
 import tempfile
 import time
 from collections.abc import Sequence
@@ -37,6 +36,7 @@ from events.contract import Event, Line
 from events.embedded import EmbeddedRedis
 from events.session import SessionRecord, decode_record, encode_record, session_key
 from events.session.record import Limits
+from pipelines.parts.ports import free_port
 
 SEEDED = (1_000, 100_000)
 FULL = 1_000_000
@@ -263,14 +263,6 @@ async def _one(broker: Any, client: Any, number: int) -> float:
 
 def _limits(settings: Settings) -> Limits:
     return Limits(settings.events.max_session_events, settings.events.max_session_products)
-
-
-def free_port() -> int:
-    """Return a port on 127.0.0.1 that nothing listens on now."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
 
 
 if __name__ == "__main__":

@@ -29,14 +29,14 @@ from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 
-from benchmarks.profiles import free_port
-from benchmarks.serving_bench.stack import running, service_part
 from benchmarks.swapping import Answers, Packages, bodies, make_packages, megabytes, steadily, workers
 from configs import Settings, load_settings
 from configs.errors import ConfigError, PartError
 from configs.home import write_json
 from configs.provenance import provenance
 from events.embedded import EmbeddedRedis
+from pipelines.parts.own import running, service_part
+from pipelines.parts.ports import free_port
 from training.aliases import CHAMPION, point
 from training.package import ModelPackage
 
@@ -110,7 +110,7 @@ def measure(settings: Settings, swaps: int, rate: float, workers: int) -> Found:
         packages = make_packages(settings.work.model, folder / "packages")
         raw = bodies(ModelPackage.load(settings.work.model).golden)
         mover = _Mover(own, packages)
-        with running(service_part(own)):
+        with running(service_part(own, "bench-service")):
             found = asyncio.run(_measure(own, mover, raw, swaps, rate))
     data = ModelPackage.load(settings.work.model).data
     report = provenance("python -m benchmarks.swap", data) | {"swaps": swaps, "rate": rate, "workers": workers}

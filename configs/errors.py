@@ -6,6 +6,7 @@ TillwiseError
 ├── NotBuiltError       a stage's input has not been built yet
 ├── PackageError        a model package is missing, corrupt or does not fit this code
 ├── PromotionError      the gate found the model not good enough
+├── RegistryFailedError the registry is locked, full, damaged or out of reach
 ├── PortBusyError       another process listens where ours should
 ├── PartError           an external part (Redis, broker, service) is missing, unreachable or died
 ├── DiskFullError       the work folder has no room
@@ -38,6 +39,10 @@ class PackageError(TillwiseError):
 
 class PromotionError(TillwiseError):
     """The promotion gate found the model not good enough."""
+
+
+class RegistryFailedError(TillwiseError):
+    """The registry is locked, full, damaged or out of reach."""
 
 
 class PortBusyError(TillwiseError):

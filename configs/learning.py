@@ -8,6 +8,7 @@ from typing import Annotated, Literal
 from pydantic import Field, model_validator
 
 from configs.audit import AuditSettings
+from configs.gating import GateSettings
 from configs.section import Section
 
 
@@ -221,3 +222,4 @@ class RegistrySettings(Section):
     experiment: str = Field(min_length=1, description="MLflow experiment that training runs are logged to")
     beat_arms: tuple[str, ...] = Field(description="arms whose 95 % interval a candidate champion's must lie above")
     poll_seconds: float = Field(gt=0, description="how often `tillwise follow` asks the registry what its aliases mean")
+    gate: GateSettings

@@ -14,11 +14,11 @@ from typing import Any
 
 from configs import Settings
 from configs.home import WorkFolder
+from configs.lock import exclusive
 from pipelines.disk import disk_full_error, means_disk_full, require_room
 from pipelines.display import Display
 from pipelines.fingerprint import fingerprints
 from pipelines.loading import load_function
-from pipelines.lock import exclusive
 from pipelines.records import StageRecord, read_record, void_record, write_record
 from pipelines.stage_runner import run_stage
 from pipelines.stages import STAGES, Stage, stages_up_to

@@ -14,11 +14,9 @@ import configs
 
 ROOT = Path(configs.__file__).parents[1]
 PACKAGES = frozenset({"configs", "events", "features", "training", "serving", "monitoring"})
-SETTINGS = ("audit", "learning", "live", "section", "settings")
-PLUMBING = frozenset(
-    ["configs"]
-    + [f"configs.{name}" for name in ("errors", "home", "logs", "processes", "provenance", "stage", "urls", *SETTINGS)]
-)
+SETTINGS = ("audit", "gating", "learning", "live", "section", "settings")
+HELPERS = ("errors", "home", "lock", "logs", "processes", "provenance", "stage", "urls")
+PLUMBING = frozenset(["configs"] + [f"configs.{name}" for name in (*HELPERS, *SETTINGS)])
 """Modules that do not change what a stage makes; the values of settings are compared themselves."""
 
 

@@ -6,6 +6,8 @@ the registry. `var/run/aliases/champion.json` is replaced in one step: a reader 
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -13,7 +15,7 @@ from urllib.request import url2pathname
 
 from configs import Settings
 from configs.errors import PackageError
-from configs.home import WorkFolder, read_json, write_json
+from configs.home import WorkFolder, read_json, replace_file, write_json
 
 CHAMPION, CHALLENGER = "champion", "challenger"
 FOLLOWED = (CHAMPION, CHALLENGER)
@@ -65,10 +67,22 @@ def read_pointer(path: Path) -> Pointer | None:
 
 def point(work: WorkFolder, alias: str, *, version: str, package: str, folder: Path, by: str) -> Pointer:
     """Write and return the pointer of an alias; every replica on this machine follows within a second or so."""
-    since = datetime.now(UTC).isoformat(timespec="milliseconds")
+    with pointing(work, alias, version=version, package=package, folder=folder, by=by) as pointer:
+        return pointer
+
+
+@contextmanager
+def pointing(work: WorkFolder, alias: str, *, version: str, package: str, folder: Path, by: str) -> Iterator[Pointer]:
+    """Yield the pointer of an alias, written beside the present one, whose place it takes when the block ends well.
+
+    So a disk without room is noticed before the registry moves the alias, and a registry that fails leaves the pointer.
+    """
+    path, since = pointer_path(work, alias), datetime.now(UTC).isoformat(timespec="milliseconds")
     pointer = Pointer(alias, version, package, str(folder), since, by)
-    write_json(pointer_path(work, alias), asdict(pointer))
-    return pointer
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with replace_file(path) as partial:
+        write_json(partial, asdict(pointer))
+        yield pointer
 
 
 def registry_uri(settings: Settings) -> str:

@@ -119,7 +119,7 @@ def draw_examples(
     shopper_held_back = held_back_shoppers(history, settings)
     limit = -(-settings.training.max_baskets // len(windows))
     for fold, (window, matrix) in enumerate(zip(windows, sides, strict=False)):
-        cases = _sample(_fold_cases(settings, history, window), limit, settings.training.seed)
+        cases = sampled(_fold_cases(settings, history, window), limit, settings.training.seed)
         states = states_of(settings, store, history, cases)
         apart = shopper_held_back[history.shopper[[case.order for case in cases]]]
         draw = _Fold(settings, matrix, cases, states, apart, features).draw
@@ -222,7 +222,8 @@ def _fold_cases(settings: Settings, history: History, window: Window) -> list[Ca
     )
 
 
-def _sample(cases: list[Case], limit: int, seed: int) -> list[Case]:
+def sampled(cases: list[Case], limit: int, seed: int) -> list[Case]:
+    """Return so many of the cases at most, chosen by chance, in their order."""
     if len(cases) <= limit:
         return cases
     chosen = np.sort(np.random.default_rng(seed).choice(len(cases), limit, replace=False))

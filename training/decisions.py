@@ -9,7 +9,7 @@ import getpass
 import json
 import socket
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -18,16 +18,22 @@ if TYPE_CHECKING:
 
 PREFIX = "decision"
 
+State = Literal["begun", "done", "abandoned"]
+
 
 @dataclass(frozen=True)
 class Decision:
     """That somebody moved an alias.
+
+    It is told before the alias is moved and told again after it: one whose process died in between stays `begun`, and
+    `settle` finds out what became of it.
 
     Attributes:
         at: RFC 3339, to the microsecond, so that their order is that of their text.
         kind: whether it went on or back. alias: which.
         before, after: registry versions; before is None for the first.
         who: user and machine. why: in words. evidence: figures that it rests on.
+        state: whether the alias was moved; abandoned: it never was.
     """
 
     at: str
@@ -38,6 +44,7 @@ class Decision:
     who: str
     why: str
     evidence: Mapping[str, Any] = field(default_factory=dict)
+    state: State = "done"
 
     @classmethod
     def now(
@@ -59,7 +66,7 @@ class Decision:
 
 
 def record(client: MlflowClient, model: str, decision: Decision) -> None:
-    """Add a decision to a registered model's."""
+    """Add a decision to a registered model's, or tell its new state."""
     name = f"{PREFIX}.{decision.alias}.{decision.at.replace('+00:00', 'Z')}"
     client.set_registered_model_tag(model, name, json.dumps(asdict(decision)))
 
@@ -79,6 +86,23 @@ def decisions_about(client: MlflowClient, model: str, version: str) -> list[Deci
     return sorted(touching, key=lambda decision: decision.at)
 
 
+def settle(client: MlflowClient, model: str, alias: str, held: str | None) -> list[Decision]:
+    """Find out what became of decisions whose process died; return all of an alias, oldest first, none of them begun.
+
+    The alias tells: where it stands is what was carried out.
+
+    Args:
+        client, model, alias: as of `decisions`. held: version that the alias has.
+    """
+    history = decisions(client, model, alias)
+    for place, decision in enumerate(history):
+        if decision.state == "begun":
+            is_last = place == len(history) - 1
+            history[place] = replace(decision, state="done" if is_last and decision.after == held else "abandoned")
+            record(client, model, history[place])
+    return history
+
+
 def standing(history: Iterable[Decision]) -> list[str]:
     """Return the versions that one could go back to, one after the other: the last is where the alias stands.
 
@@ -86,6 +110,8 @@ def standing(history: Iterable[Decision]) -> list[str]:
     """
     stack: list[str] = []
     for decision in history:
+        if decision.state != "done":
+            continue
         if decision.kind == "rollback":
             while stack and stack[-1] != decision.after:
                 stack.pop()

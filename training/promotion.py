@@ -1,20 +1,30 @@
-"""Stages `promote` and `rollback`: who serves is decided here, recorded in the registry, and told to the replicas."""
+"""Stages `promote` and `rollback`: who serves is decided here, recorded in the registry, and told to the replicas.
+
+Promotions of one work folder come one after the other, and every move of an alias does. A move is written down, made,
+and written down as made; the pointer that replicas follow takes its place with it. A process that dies in between
+leaves an alias that stands where it stood or where it was moved to, and the next move finds out which (`settle`); a
+pointer that missed it is mended by the follower.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from contextlib import AbstractContextManager
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from configs import Progress, Settings, StageReport
 from configs.errors import NotBuiltError, PackageError, PromotionError
-from training.aliases import CHAMPION, point
-from training.decisions import Decision, decisions, record, standing
-from training.package import ModelPackage
-from training.recommender import Recommender
+from configs.lock import exclusive
+from training.aliases import CHAMPION, pointing
+from training.decisions import Decision, record, settle, standing
+from training.gate import Candidate, Incumbent, Verdict, judge
+from training.gate.fit import loads, self_test
 from training.registry import champion, download, evaluation_of, registry_client, version_of
-from training.selftest import check
+from training.registry_trouble import in_registry
+from training.trials import trial_of
+from training.verdicts import keep_verdict
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -22,6 +32,9 @@ if TYPE_CHECKING:
 
 ROLLED_BACK = "rolled_back_"
 """With the alias's name, the tag of a version that was stepped back from."""
+
+PATIENCE_SECONDS = 60.0
+"""How long a move waits for another one, which takes seconds."""
 
 
 def promote(
@@ -33,43 +46,47 @@ def promote(
     force: bool = False,
     why: str | None = None,
 ) -> StageReport:
-    """Point `alias` at a version if it passes the gate, and record the decision.
+    """Point `alias` at a version if it passes the gate (`training.gate`), and record the decision.
 
-    The gate: the package loads unharmed and passes its self-test, and its hit rate's 95 % interval lies above that of
-    every arm in `registry.beat_arms`, on the held-out cases it was registered with. A version that was stepped back
-    from does not pass again by itself.
+    Whatever the gate says is kept: in `reports/gate.json`, with the version in the registry, and, if the alias is
+    moved, in the decision's evidence.
 
     Args:
         settings: registry and work folder.
         progress: told the steps.
         version: registry version; the newest when None.
-        alias: which alias to move.
-        force: move it although the gate refuses; needs `why`, which is recorded.
+        alias: which alias to move. Whichever it is, the version is compared with the champion.
+        force: move it although the gate refuses; needs `why`, which is recorded with all that it overruled.
         why: reason for a forced promotion.
 
     Raises:
         NotBuiltError: nothing is registered, or no such version.
-        PromotionError: the gate refuses, or `force` lacks its reason.
+        PromotionError: the gate refuses, `force` lacks its reason, or the alias was moved meanwhile.
+        AlreadyRunningError: another promotion of this work folder is under way.
+        RegistryFailedError: the registry cannot be used.
     """
     if force and not why:
         raise PromotionError("A forced promotion needs its reason: add --why 'what you know that the gate does not'.")
-    progress.update("opening the registry", 0.1)
-    client = registry_client(settings)
-    chosen = version_of(client, settings, version)
-    progress.update("checking the package", 0.6)
-    folder = download(settings, chosen)
-    gate = _gate(settings, client, chosen, alias, folder)
-    if gate.objections and not force:
-        raise PromotionError(
-            f"Version {chosen.version} is not promoted to {alias}: {'; '.join(gate.objections)}. Train a better one, "
-            "or promote it anyway with --force --why REASON."
-        )
-    against = f"forced ({why}) against: {'; '.join(gate.objections) or 'nothing'}"
-    held = champion(settings, alias)
-    before = None if held is None else str(held.version)
-    reason = against if force else "passed the gate"
-    decision = Decision.now("promote", alias, before, str(chosen.version), why=reason, evidence=gate.evidence)
-    _carry_out(settings, client, decision, chosen, folder)
+    lock = exclusive(settings.work.run / "promotion.lock", what="A promotion")
+    with lock, in_registry(settings):
+        progress.update("opening the registry", 0.05)
+        client = registry_client(settings)
+        chosen, held = version_of(client, settings, version), champion(settings, alias)
+        verdict = _judged(settings, client, chosen, alias, progress)
+        keep_verdict(settings, client, chosen, alias, verdict)
+        if not (verdict.passed or force):
+            raise PromotionError(
+                f"Version {chosen.version} is not promoted to {alias}: {verdict}. Train a better one, or promote it "
+                "anyway with --force --why REASON."
+            )
+        progress.update("moving the alias", 0.95)
+        reason = f"forced ({why}) against: {verdict if verdict.objections else 'nothing'}" if force else str(verdict)
+        evidence = {"verdict": verdict.as_dict(), "overruled": [check.name for check in verdict.objections]}
+        before = None if held is None else str(held.version)
+        decision = Decision.now("promote", alias, before, str(chosen.version), why=reason, evidence=evidence)
+        with _moving(settings):
+            _require_unmoved(settings, decision)
+            _carry_out(settings, client, decision, chosen, download(settings, chosen))
     return _report(decision, chosen)
 
 
@@ -84,7 +101,7 @@ def rollback(
     """Point `alias` back at the version that it was moved away from last, and record the decision.
 
     A version that was stepped back from is not returned to by another rollback, only by promoting it again; one whose
-    package is damaged is passed over.
+    package is damaged is passed over. It waits for no gate: a promotion that is being judged finds the alias moved.
 
     Args:
         settings: registry and work folder. progress: told the steps. alias: which alias to move.
@@ -93,62 +110,43 @@ def rollback(
     Raises:
         NotBuiltError: nothing has the alias, or there is no earlier version.
         PackageError: every earlier version's package is damaged.
+        RegistryFailedError: the registry cannot be used.
     """
     progress.update("opening the registry", 0.1)
-    client, name = registry_client(settings), settings.registry.model_name
-    held = champion(settings, alias)
-    if held is None:
-        raise NotBuiltError(f"No model is {alias}, so there is nothing to go back from: `tillwise promote` first.")
-    before = str(held.version)
-    earlier = standing(decisions(client, name, alias))
-    if earlier and earlier[-1] == before:
-        earlier.pop()
-    if not earlier:
-        raise NotBuiltError(
-            f"Version {before} is the first {alias} that is recorded: there is none to go back to. "
-            "`tillwise promote --version N` moves the alias to any other version."
-        )
-    progress.update("checking the package", 0.6)
-    chosen, folder, passed_over = _unharmed(settings, client, earlier[::-1])
-    reason = "; ".join([why or "no reason was given", *passed_over])
-    decision = Decision.now("rollback", alias, before, str(chosen.version), why=reason, evidence=evidence or {})
-    client.set_model_version_tag(name, before, f"{ROLLED_BACK}{alias}", str(decision))
-    _carry_out(settings, client, decision, chosen, folder)
+    with _moving(settings), in_registry(settings):
+        client, name = registry_client(settings), settings.registry.model_name
+        held = champion(settings, alias)
+        if held is None:
+            raise NotBuiltError(f"No model is {alias}, so there is nothing to go back from: `tillwise promote` first.")
+        before = str(held.version)
+        earlier = standing(settle(client, name, alias, before))
+        if earlier and earlier[-1] == before:
+            earlier.pop()
+        if not earlier:
+            raise NotBuiltError(
+                f"Version {before} is the first {alias} that is recorded: there is none to go back to. "
+                "`tillwise promote N` moves the alias to any other version."
+            )
+        progress.update("checking the package", 0.6)
+        chosen, folder, passed_over = _unharmed(settings, client, earlier[::-1])
+        reason = "; ".join([why or "no reason was given", *passed_over])
+        decision = Decision.now("rollback", alias, before, str(chosen.version), why=reason, evidence=evidence or {})
+        client.set_model_version_tag(name, before, f"{ROLLED_BACK}{alias}", str(decision))
+        _carry_out(settings, client, decision, chosen, folder)
     return _report(decision, chosen)
 
 
-@dataclass(frozen=True)
-class _Gate:
-    """Why a version should not be promoted, and the figures that speak for and against it."""
-
-    objections: list[str]
-    evidence: dict[str, Any]
-
-
-def _gate(settings: Settings, client: MlflowClient, version: ModelVersion, alias: str, folder: Path) -> _Gate:
-    harm = _harm(folder)
-    if harm is not None:
-        return _Gate([harm], {})
-    rolled_back = version.tags.get(f"{ROLLED_BACK}{alias}")
-    objections = [f"it was stepped back from ({rolled_back})"] if rolled_back else []
-    arms = evaluation_of(client, version)["variants"]["loo"]["arms"]
-    low = arms["model"]["hit_rate"]["ci95"][0]
-    for arm in settings.registry.beat_arms:
-        if arm not in arms:
-            objections.append(f"it was not compared with {arm}")
-        elif low <= (high := arms[arm]["hit_rate"]["ci95"][1]):
-            objections.append(f"its hit rate's interval starts at {low:.4f}, not above {arm}'s end at {high:.4f}")
-    compared = [arm for arm in ("model", *settings.registry.beat_arms) if arm in arms]
-    return _Gate(objections, {"hit_rate_ci95": {arm: arms[arm]["hit_rate"]["ci95"] for arm in compared}})
-
-
-def _harm(folder: Path) -> str | None:
-    """Return what is wrong with a package; None if it loads and passes its self-test."""
-    try:
-        check(Recommender(ModelPackage.load(folder)))
-    except (PackageError, OSError) as error:
-        return str(error)
-    return None
+def _judged(settings: Settings, client: MlflowClient, chosen: ModelVersion, alias: str, progress: Progress) -> Verdict:
+    candidate = Candidate(
+        str(chosen.version),
+        download(settings, chosen),
+        evaluation_of(client, chosen),
+        trial_of(settings, client, chosen),
+        chosen.tags.get(f"{ROLLED_BACK}{alias}"),
+    )
+    serving = champion(settings)
+    incumbent = None if serving is None else Incumbent(str(serving.version), download(settings, serving))
+    return judge(settings, candidate, incumbent, lambda doing, done: progress.update(doing, 0.1 + 0.8 * done))
 
 
 def _unharmed(settings: Settings, client: MlflowClient, versions: list[str]) -> tuple[ModelVersion, Path, list[str]]:
@@ -164,20 +162,45 @@ def _unharmed(settings: Settings, client: MlflowClient, versions: list[str]) -> 
     raise PackageError(f"No earlier version can serve: {'; '.join(passed_over)}")
 
 
+def _harm(folder: Path) -> str | None:
+    """Return what is wrong with a package; None if it loads and passes its self-test."""
+    whole, package = loads(folder)
+    if package is None:
+        return whole.says
+    answers = self_test(package)
+    return None if answers.passed else answers.says
+
+
+def _moving(settings: Settings) -> AbstractContextManager[None]:
+    return exclusive(settings.work.run / "aliases.lock", what="A move of an alias", patience=PATIENCE_SECONDS)
+
+
+def _require_unmoved(settings: Settings, decision: Decision) -> None:
+    """Refuse to move an alias that somebody else moved since it was looked at: the verdict was on another champion."""
+    held = champion(settings, decision.alias)
+    now = None if held is None else str(held.version)
+    if now != decision.before:
+        raise PromotionError(
+            f"While version {decision.after} was judged, {decision.alias} moved from version {decision.before} to "
+            f"{now}: run `tillwise promote` again, so that it is compared with what serves now."
+        )
+
+
 def _carry_out(
     settings: Settings, client: MlflowClient, decision: Decision, chosen: ModelVersion, folder: Path
 ) -> None:
     """Record a decision, move the alias, and tell the replicas on this machine; others hear it from the registry."""
-    name = settings.registry.model_name
+    name, alias, package = settings.registry.model_name, decision.alias, chosen.tags["package"]
+    settle(client, name, alias, decision.before)
+    record(client, name, replace(decision, state="begun"))
+    with pointing(settings.work, alias, version=decision.after, package=package, folder=folder, by=str(decision)):
+        client.set_registered_model_alias(name, alias, chosen.version)
     record(client, name, decision)
     if decision.kind == "promote":
-        tag = f"{decision.at[:19]}Z to {decision.alias}: {decision.why}"
-        client.set_model_version_tag(name, chosen.version, f"promoted_{decision.alias}", tag)
-        if f"{ROLLED_BACK}{decision.alias}" in chosen.tags:
-            client.delete_model_version_tag(name, chosen.version, f"{ROLLED_BACK}{decision.alias}")
-    client.set_registered_model_alias(name, decision.alias, chosen.version)
-    package = chosen.tags["package"]
-    point(settings.work, decision.alias, version=decision.after, package=package, folder=folder, by=str(decision))
+        tag = f"{decision.at[:19]}Z to {alias}: {decision.why}"
+        client.set_model_version_tag(name, chosen.version, f"promoted_{alias}", tag)
+        if f"{ROLLED_BACK}{alias}" in chosen.tags:
+            client.delete_model_version_tag(name, chosen.version, f"{ROLLED_BACK}{alias}")
 
 
 def _report(decision: Decision, chosen: ModelVersion) -> StageReport:

@@ -8,26 +8,23 @@ from __future__ import annotations
 import logging
 import os
 import warnings
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from configs import Progress, Settings, StageReport
 from configs.errors import NotBuiltError
 from configs.home import read_json, replace_directory
-from configs.provenance import code_revision
 from training.aliases import CHAMPION, local_folder, registry_uri
-from training.evaluation.scalars import scalars
 from training.package import MANIFEST, ModelPackage
-from training.run_tags import origin_tags
+from training.registry_trouble import in_registry
+from training.run_log import log_run
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
     from mlflow.entities.model_registry import ModelVersion
 
-PACKAGE = "package"
-CARD, PLOTS = "model_card.md", "plots"
-"""What `evaluate` leaves beside `evaluation.json`, and a run keeps with it."""
+UNKNOWN = ("RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE")
+"""What MLflow calls a model, version or alias that there is not."""
 
 
 def register(settings: Settings, progress: Progress) -> StageReport:
@@ -35,35 +32,46 @@ def register(settings: Settings, progress: Progress) -> StageReport:
 
     Raises:
         NotBuiltError: there is no package or no evaluation of it yet.
+        RegistryFailedError: the registry cannot be used; no version is left half registered.
     """
     package = ModelPackage.load(settings.work.model)
     evaluation = _evaluation(settings, package.version)
     progress.update("opening the registry", 0.1)
-    client = registry_client(settings)
-    known = _find(client, settings, package.version)
-    if known is None:
-        progress.update("logging the run", 0.4)
-        known = _log(client, settings, package, evaluation)
-        note = f"version {known.version} holds package {package.version}"
-    else:
-        note = f"package {package.version} is registered already, as version {known.version}"
+    with in_registry(settings):
+        client = registry_client(settings)
+        known = _find(client, settings, package.version)
+        if known is None:
+            held = champion(settings)
+            parent = None if held is None else str(held.version)
+            known = log_run(client, settings, package, evaluation, parent, lambda doing: progress.update(doing, 0.4))
+            note = f"version {known.version} holds package {package.version}"
+        else:
+            note = f"package {package.version} is registered already, as version {known.version}"
+        versions = len(client.search_model_versions(f"name='{settings.registry.model_name}'"))
     return StageReport(
         "register",
         read={"packages": 1},
-        wrote={"versions": len(client.search_model_versions(f"name='{settings.registry.model_name}'"))},
+        wrote={"versions": versions},
         notes=[note],
         metrics={"version": int(known.version), "package": package.version},
     )
 
 
 def champion(settings: Settings, alias: str = CHAMPION) -> ModelVersion | None:
-    """Return the registry version that an alias points at, or None."""
+    """Return the registry version that an alias points at, or None.
+
+    Raises:
+        RegistryFailedError: the registry cannot be used.
+    """
     from mlflow.exceptions import MlflowException
 
-    try:
-        return registry_client(settings).get_model_version_by_alias(settings.registry.model_name, alias)
-    except MlflowException:
-        return None
+    with in_registry(settings):
+        try:
+            return registry_client(settings).get_model_version_by_alias(settings.registry.model_name, alias)
+        except MlflowException as error:
+            if error.error_code in UNKNOWN:
+                return None
+            raise
 
 
 def champion_package(settings: Settings, alias: str = CHAMPION) -> Path:
@@ -81,6 +89,7 @@ def champion_package(settings: Settings, alias: str = CHAMPION) -> Path:
 def registry_client(settings: Settings) -> MlflowClient:
     """Return a client of the registry, making the local one on first use."""
     os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
+    os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "2")  # the default tries for minutes
     os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
     with warnings.catch_warnings():
         # MLflow's imports use names that its dependencies deprecate.
@@ -106,58 +115,6 @@ def _evaluation(settings: Settings, package: str) -> dict[str, Any]:
 def _find(client: MlflowClient, settings: Settings, package: str) -> ModelVersion | None:
     found = client.search_model_versions(f"name='{settings.registry.model_name}' and tags.package='{package}'")
     return max(found, key=lambda version: int(version.version)) if found else None
-
-
-def _log(client: MlflowClient, settings: Settings, package: ModelPackage, evaluation: dict[str, Any]) -> ModelVersion:
-    from mlflow.entities import Metric
-    from mlflow.exceptions import MlflowException
-
-    experiment = client.get_experiment_by_name(settings.registry.experiment)
-    experiment_id = (
-        experiment.experiment_id
-        if experiment
-        else client.create_experiment(
-            settings.registry.experiment,
-            artifact_location=None if settings.registry.uri else (settings.work.registry / "artifacts").as_uri(),
-        )
-    )
-    run = client.create_run(experiment_id, run_name=package.version)
-    run_id = run.info.run_id
-    for key, value in logged_settings(settings).items():
-        client.log_param(run_id, key, value)
-    tags = {"data": package.data, "code": code_revision(), "package": package.version, "as_of": str(package.as_of)}
-    held = champion(settings)
-    for key, value in (tags | origin_tags(settings, None if held is None else str(held.version))).items():
-        client.set_tag(run_id, key, value)
-    now = int(datetime.now(UTC).timestamp() * 1_000)
-    metrics = [Metric(name, value, now, 0) for name, value in scalars(evaluation).items()]
-    client.log_batch(run_id, metrics=metrics)
-    client.log_dict(run_id, evaluation, "evaluation.json")
-    for path in (settings.work.reports / CARD, settings.work.reports / PLOTS):
-        if path.is_dir():
-            client.log_artifacts(run_id, str(path), path.name)
-        elif path.exists():
-            client.log_artifact(run_id, str(path))
-    client.log_artifacts(run_id, str(settings.work.model), PACKAGE)
-    try:
-        client.create_registered_model(settings.registry.model_name)
-    except MlflowException as error:
-        if error.error_code != "RESOURCE_ALREADY_EXISTS":
-            raise
-    source = f"{run.info.artifact_uri}/{PACKAGE}"
-    version = client.create_model_version(settings.registry.model_name, source, run_id, tags=tags)
-    client.set_terminated(run_id)
-    return version
-
-
-def logged_settings(settings: Settings) -> dict[str, str]:
-    """Return the settings that a run logs, as SECTION.KEY → text."""
-    sections = ("windows", "features", "candidates", "training", "encoder", "neural", "student", "ranking")
-    return {
-        f"{section}.{key}": str(value)
-        for section in sections
-        for key, value in getattr(settings, section).model_dump().items()
-    }
 
 
 def version_of(client: MlflowClient, settings: Settings, version: str | None) -> ModelVersion:

@@ -15,7 +15,7 @@ import features.definitions
 from configs import Settings
 from configs.home import WorkFolder, read_json
 from configs.moments import moment
-from features.offline import VIEWS
+from features.view_versions import view_versions
 
 PACKAGE = "package"
 """Version of the package: a digest of its content."""
@@ -44,7 +44,7 @@ def origin_tags(settings: Settings, parent: str | None) -> dict[str, str]:
         settings: of the work folder in which it was made. parent: registry version of the present champion, if any.
     """
     work = settings.work
-    told = {ORIGIN: _data(work), FEATURES: _features(work), STAGES: _stages(work)}
+    told = {ORIGIN: _data(work), FEATURES: _features(settings), STAGES: _stages(work)}
     tags = {name: json.dumps(content) for name, content in told.items() if content is not None}
     return tags | {PARENT: parent or ""}
 
@@ -57,19 +57,15 @@ def _data(work: WorkFolder) -> dict[str, Any] | None:
     return {name: record.get(name) for name in told}
 
 
-def _features(work: WorkFolder) -> dict[str, Any] | None:
-    record = read_json(work.features / "features.json")
+def _features(settings: Settings) -> dict[str, Any] | None:
+    record = read_json(settings.work.features / "features.json")
     if record is None:
         return None
-    views = {
-        name: _digest(json.dumps([entity, *((column.name, column.kind) for column in columns)]).encode())
-        for name, (entity, columns) in VIEWS.items()
-    }
     files = sorted(Path(features.definitions.__file__).parent.glob("*.py"))
     return {
         "fingerprint": record["fingerprint"],
         "as_of": moment(record["as_of"]),
-        "views": views,
+        "views": view_versions(settings),
         "definitions": _digest(b"".join(path.read_bytes() for path in files)),
     }
 

@@ -19,11 +19,11 @@ import numpy as np
 from numpy.typing import NDArray
 from redis.asyncio import Redis
 
-from benchmarks.serving_bench.stack import Service
 from benchmarks.wire import request
 from configs import Settings
 from configs.errors import PartError
 from features.definitions import assemble
+from pipelines.parts.own import Service
 from pipelines.replay.plan import PlannedSession, plan_sessions
 from pipelines.replay.player import Player
 from pipelines.replay.run import with_key

@@ -10,10 +10,11 @@ from pathlib import Path
 from benchmarks.serving_bench.cases import requests_of
 from benchmarks.serving_bench.load import Load, in_turn, steady
 from benchmarks.serving_bench.recommendations import RATE
-from benchmarks.serving_bench.stack import Memory, service
+from benchmarks.serving_bench.stack import Memory, memory_of_worker
 from benchmarks.serving_bench.synthetic import grown
 from configs import Settings
 from configs.errors import ConfigError
+from pipelines.parts.own import service
 from pipelines.replay.plan import PlannedSession
 from training.package import ModelPackage
 
@@ -47,10 +48,13 @@ def measure(
     settings.work.root.joinpath("tmp").mkdir(exist_ok=True)
     with tempfile.TemporaryDirectory(dir=settings.work.root / "tmp", prefix="bench-") as name:
         grown(package, products, Path(name))
-        with service(settings, settings.work.model) as small, service(settings, Path(name)) as large:
+        with (
+            service(settings, settings.work.model, "bench-service") as small,
+            service(settings, Path(name), "bench-service-large") as large,
+        ):
             asked = requests_of(plans)
             loads = in_turn([steady(up.port, asked, RATE) for up in (small, large)], seconds)
             return (
-                Size(real, small.start_seconds, small.memory(), loads[0]),
-                Size(products, large.start_seconds, large.memory(), loads[1]),
+                Size(real, small.start_seconds, memory_of_worker(small), loads[0]),
+                Size(products, large.start_seconds, memory_of_worker(large), loads[1]),
             )

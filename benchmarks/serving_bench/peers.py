@@ -13,14 +13,14 @@ from pathlib import Path
 
 import httpx
 
-from benchmarks.profiles import free_port
 from benchmarks.serving_bench.cases import Candidates, requests_of
 from benchmarks.serving_bench.load import Load, Offer, in_turn, steady
-from benchmarks.serving_bench.stack import READY_SECONDS, Service, running
 from benchmarks.wire import request
 from configs import Settings
 from features.definitions import COLUMNS
 from pipelines.parts.command import CommandPart
+from pipelines.parts.own import READY_SECONDS, Service, running
+from pipelines.parts.ports import free_port
 from pipelines.replay.plan import PlannedSession
 from training.package import RANKER
 

@@ -12,10 +12,10 @@ import redis
 
 from benchmarks.serving_bench.cases import PATH, requests_of
 from benchmarks.serving_bench.load import Load, Offer, in_turn, steady
-from benchmarks.serving_bench.stack import Service
 from benchmarks.wire import request
 from events.session import session_key
 from features.online import ShopperReader
+from pipelines.parts.own import Service
 from pipelines.replay.plan import PlannedSession
 
 RATE = 100.0

@@ -21,6 +21,7 @@ COMMANDS: dict[str, tuple[Callable[..., Any], ...]] = {
         building.train,
         building.evaluate,
         building.register,
+        building.trial,
         promotion.promote,
         promotion.rollback,
         building.materialize,

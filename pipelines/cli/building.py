@@ -88,6 +88,29 @@ def register(force: Force = False, as_json: Json = False) -> None:
     _build("register", force, as_json)
 
 
+def trial(
+    version: Annotated[
+        str | None, typer.Argument(metavar="[VERSION]", help="Registered version to try; the newest if not given.")
+    ] = None,
+    force: Force = False,
+    as_json: Json = False,
+) -> None:
+    """Play held-out baskets through a real service of its own that serves the model, before anybody else is served.
+
+    Redis, consumer and service run on free ports and end with it. The gate of `promote` reads what it found:
+    var/reports/trial.json, kept with the version in the registry.
+    """
+    if version is None:
+        _build("trial", force, as_json)
+        return
+    from pipelines.build import run_alone
+    from pipelines.live_display import display_for
+
+    done = run_alone(load_settings(), "trial", display_for(console_for(as_json)), {"version": version})
+    if as_json:
+        print_json([done.as_dict()])
+
+
 def materialize(force: Force = False, as_json: Json = False) -> None:
     """Write the newest features to Redis, where the service reads them.
 

@@ -2,43 +2,88 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from configs import load_settings
+from configs import Settings, load_settings
 from pipelines.cli.output import Json, console_for, print_json
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from pipelines.build import Outcome
 
 
 def promote(
-    version: Annotated[
-        str | None, typer.Option(metavar="N", help="Registered version to promote; the newest one if not given.")
+    number: Annotated[
+        str | None, typer.Argument(metavar="[VERSION]", help="Registered version to promote; the newest if not given.")
     ] = None,
-    alias: Annotated[str, typer.Option(help="Alias to move: `champion` serves, `challenger` is tried.")] = "champion",
+    version: Annotated[str | None, typer.Option(metavar="N", help="The same as VERSION.")] = None,
+    alias: Annotated[
+        str, typer.Option("--to", "--alias", help="Alias to move: `champion` serves, `challenger` is tried.")
+    ] = "champion",
     force: Annotated[
         bool, typer.Option("--force", help="Promote although the gate refuses; needs --why, which is recorded.")
     ] = False,
     why: Annotated[str | None, typer.Option(help="Reason to record with the decision.")] = None,
     as_json: Json = False,
 ) -> None:
-    """Let a registered model version serve, if its evaluation beats the simpler arms and it passes its self-test.
+    """Let a registered model version serve, if it passes the gate, and show what the gate looked at.
 
-    Without options this builds, evaluates and registers what changed, then promotes the newest version. A refusal
-    says what fell short and ends with exit code 1.
+    Without options this builds, evaluates, registers and tries what changed, then promotes the newest version. With
+    them only the trial through a real service comes first, if that version never had one. Exit code 0: the alias is
+    moved; 1: it is not, and a sentence says why. The verdict is kept with the version in the registry, and in
+    var/reports/gate.json.
     """
     if force and not why:
         raise typer.BadParameter("--force overrides the gate, so it needs --why.", param_hint="--why")
+    if number and version and number != version:
+        raise typer.BadParameter(f"VERSION is {number} and --version {version}: name one.", param_hint="VERSION")
+    from configs.errors import PromotionError
+    from training.verdicts import newest_verdict
+
+    settings, console, refusal, outcomes = load_settings(), console_for(as_json), None, []
+    before = newest_verdict(settings.work)
+    try:
+        outcomes = _promoted(settings, console, version or number, {"alias": alias, "force": force, "why": why})
+    except PromotionError as error:
+        refusal = error
+    verdict = newest_verdict(settings.work)
+    if as_json:
+        stages = [outcome.as_dict() for outcome in outcomes]
+        said = None if refusal is None else str(refusal)
+        print_json({"promoted": refusal is None, "said": said, "verdict": verdict, "stages": stages})
+    elif verdict is not None and (refusal is None or verdict != before):
+        from pipelines.verdict_table import verdict_table
+
+        console.print(verdict_table(verdict))
+    if refusal is not None:
+        raise refusal
+
+
+def _promoted(settings: Settings, console: Console, version: str | None, how: dict[str, Any]) -> list[Outcome]:
+    """Build what is out of date, or try one version by itself, and promote; return what was done."""
     from pipelines.build import build, run_alone
     from pipelines.live_display import display_for
 
-    settings, display = load_settings(), display_for(console_for(as_json))
-    if version is None and not force and why is None and alias == "champion":
-        outcomes = build(settings, "promote", display)
-    else:
-        arguments = {"version": version, "alias": alias, "force": force, "why": why}
-        outcomes = [run_alone(settings, "promote", display, arguments)]
-    if as_json:
-        print_json([outcome.as_dict() for outcome in outcomes])
+    display = display_for(console)
+    if version is None and how == {"alias": "champion", "force": False, "why": None}:
+        return build(settings, "promote", display)
+    done = []
+    if not _was_tried(settings, version):
+        done.append(run_alone(settings, "trial", display, {"version": version}))
+    return [*done, run_alone(settings, "promote", display, {"version": version} | how)]
+
+
+def _was_tried(settings: Settings, version: str | None) -> bool:
+    from training.registry import registry_client, version_of
+    from training.registry_trouble import in_registry
+    from training.trials import trial_of
+
+    with in_registry(settings):
+        client = registry_client(settings)
+        return trial_of(settings, client, version_of(client, settings, version)) is not None
 
 
 def rollback(

@@ -40,7 +40,7 @@ def lineage(
     """
     from pipelines.lineage_table import lineage_table
     from training.lineage import lineage as lineage_of
-    from training.registry import logged_settings
+    from training.run_log import logged_settings
 
     settings = load_settings()
     found = lineage_of(settings, version)

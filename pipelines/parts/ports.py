@@ -1,4 +1,4 @@
-"""Whether the ports we are going to listen on are free: asked before anything is started."""
+"""Ports: free ones for servers of one's own, and whether those that we are going to listen on are free."""
 
 from __future__ import annotations
 
@@ -19,6 +19,14 @@ def require_free_ports(settings: Settings) -> None:
     _require_free(settings.serving.host, settings.serving.port, "the service", "TILLWISE_SERVING__PORT")
     if settings.redis.url is None:
         _require_free("127.0.0.1", settings.redis.port, "the embedded Redis", "TILLWISE_REDIS__PORT")
+
+
+def free_port() -> int:
+    """Return a port on 127.0.0.1 that nothing listens on now."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
 
 
 def _require_free(host: str, port: int, what: str, variable: str) -> None:

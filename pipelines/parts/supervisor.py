@@ -11,7 +11,7 @@ from types import TracebackType
 
 from configs.errors import PartError, TillwiseError
 from configs.home import WorkFolder
-from pipelines.lock import exclusive
+from configs.lock import exclusive
 from pipelines.parts.backoff import Backoff
 from pipelines.parts.base import Part
 from pipelines.parts.record import Identity, UpRecord, forget_up, write_up

@@ -27,12 +27,13 @@ OnPlayed = Callable[[int, int], None]
 REQUEST_TIMEOUT_SECONDS = 10.0
 
 
-def play_replay(settings: Settings, on_played: OnPlayed) -> dict[str, Any]:
+def play_replay(settings: Settings, on_played: OnPlayed, arms: Sequence[str] = ARMS) -> dict[str, Any]:
     """Play held-out baskets through the live service; return the figures that `score` makes of them.
 
     Args:
         settings: where the service is, how many sessions, and their seed.
         on_played: called with (sessions played, sessions in all) after each.
+        arms: asked one after the other at each checkout.
 
     Raises:
         NotBuiltError: nothing was ingested yet.
@@ -46,11 +47,13 @@ def play_replay(settings: Settings, on_played: OnPlayed) -> dict[str, Any]:
             "nothing to replay: lengthen TILLWISE_WINDOWS__TEST_DAYS or bring more orders."
         )
     plans = plan_sessions(baskets, settings.replay.sessions, settings.replay.seed, run_id=secrets.token_hex(4))
-    played = asyncio.run(_play_all(settings, plans, on_played))
-    return score(played, ARMS, settings.evaluation.bootstrap_samples, settings.replay.seed)
+    played = asyncio.run(_play_all(settings, plans, on_played, arms))
+    return score(played, arms, settings.evaluation.bootstrap_samples, settings.replay.seed)
 
 
-async def _play_all(settings: Settings, plans: Sequence[PlannedSession], on_played: OnPlayed) -> list[PlayedSession]:
+async def _play_all(
+    settings: Settings, plans: Sequence[PlannedSession], on_played: OnPlayed, arms: Sequence[str]
+) -> list[PlayedSession]:
     at_once = settings.replay.concurrency
     limits = httpx.Limits(max_connections=at_once, max_keepalive_connections=at_once)
     redis = Redis.from_url(settings.redis_url, socket_timeout=5)
@@ -64,7 +67,7 @@ async def _play_all(settings: Settings, plans: Sequence[PlannedSession], on_play
         ) as http,
     ):
         await _require_service(http, settings)
-        player = Player(http, redis, ARMS, settings.replay.k)
+        player = Player(http, redis, arms, settings.replay.k)
         waiting = iter(plans)
         played: list[PlayedSession] = []
 

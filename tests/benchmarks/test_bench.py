@@ -22,7 +22,7 @@ from benchmarks.serving_bench.cases import candidates_of, plan, play
 from benchmarks.serving_bench.generator import Outcome, run
 from benchmarks.serving_bench.load import Load, Offer, in_turn, joined, steady, summed_up
 from benchmarks.serving_bench.peers import Side
-from benchmarks.serving_bench.stack import Memory, Service, memory_of
+from benchmarks.serving_bench.stack import Memory, memory_of
 from benchmarks.serving_bench.synthetic import grown
 from benchmarks.serving_bench.targets import Target, of_growth
 from benchmarks.serving_bench.tutorial import Asked, ranked
@@ -32,6 +32,7 @@ from configs.errors import ConfigError, PartError
 from features.definitions import COLUMNS
 from features.shopper import ShopperState
 from features.store import open_store
+from pipelines.parts.own import Service
 from tests.support.live import Live
 from training.package import RANKER, ModelPackage
 from training.recommender import Recommender

@@ -13,9 +13,9 @@ import pytest
 from configs import Settings
 from configs.errors import AlreadyRunningError, ConfigError, DataError, DiskFullError, StageError
 from configs.home import read_json
+from configs.lock import exclusive
 from pipelines.build import build, plan, run_alone
 from pipelines.disk import means_disk_full
-from pipelines.lock import exclusive
 from pipelines.stages import STAGES, stages_up_to
 from tests.pipelines.fake_stages import CHAIN, MEGABYTES, OUTSIDE, stage
 from tests.pipelines.support import RememberingDisplay, settings_in

@@ -72,6 +72,13 @@ def test_wrong_usage_ends_with_code_2(tmp_path: Path) -> None:
     forced = tillwise("promote", "--force", home=tmp_path)
     assert forced.returncode == 2
     assert "needs --why" in forced.stderr
+    assert tillwise("promote", "3", "--version", "4", home=tmp_path).returncode == 2
+
+
+def test_a_version_that_there_is_not_is_told_and_ends_with_code_1(tmp_path: Path) -> None:
+    said = tillwise("promote", "--to", "champion", "7", home=tmp_path)
+    assert said.returncode == 1
+    assert said.stderr.splitlines()[-1].startswith("The registry does not hold version 7")
 
 
 def test_a_misspelt_variable_is_told_in_one_sentence(tmp_path: Path) -> None:

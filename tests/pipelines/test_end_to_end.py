@@ -24,7 +24,7 @@ from tests.support.ports import free_port
 pytestmark = pytest.mark.e2e
 STAGES = [stage.name for stage in TABLE]
 AREAS = ["data", "features", "model", "redis", "consumer", "recorder", "service"]
-SESSIONS = 60
+SESSIONS, TRIED = 60, 20
 
 
 @dataclass
@@ -46,6 +46,8 @@ class Shop:
             "TILLWISE_REDIS__PORT": str(self.redis_port),
             "TILLWISE_SERVING__REDIS_TIMEOUT_MS": "2000",  # no fallback, however busy the machine
             "TILLWISE_REPLAY__SESSIONS": str(SESSIONS),
+            "TILLWISE_REGISTRY__GATE__TRIAL_SESSIONS": str(TRIED),
+            "TILLWISE_REGISTRY__GATE__TRIAL_P99_MS": "2000",  # nor a refusal
             "TILLWISE_TRAINING__MAX_BASKETS": "800",
             "TILLWISE_TRAINING__TREES": "30",
             "TILLWISE_EVALUATION__BOOTSTRAP_SAMPLES": "200",
@@ -121,6 +123,16 @@ def test_recommendations_came_from_the_events_of_each_session(first_report: dict
 def test_the_model_finds_more_than_popularity_does(first_report: dict[str, Any]) -> None:
     arms = first_report["arms"]
     assert arms["model"]["hit_rate"] > arms["popularity"]["hit_rate"]
+
+
+@pytest.mark.usefixtures("first_run")
+def test_the_version_was_tried_in_a_service_of_its_own_before_it_passed_the_gate(shop: Shop) -> None:
+    tried = json.loads((shop.home / "reports" / "trial.json").read_text())
+    assert (tried["trouble"], tried["errors"], tried["answered_by"]) == (None, 0, [tried["package"]])
+    assert tried["sessions_with_complete_cart"] == tried["sessions"] == TRIED
+    verdict = json.loads((shop.home / "reports" / "gate.json").read_text())
+    assert verdict["package"] == tried["package"]
+    assert [check["name"] for check in verdict["checks"] if not check["passed"]] == []
 
 
 def test_nothing_runs_once_it_is_over(shop: Shop, first_run: str) -> None:

@@ -3,18 +3,24 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import shutil
+import sqlite3
 import threading
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Literal
 
 import pytest
+from sqlalchemy import event
+from sqlalchemy.engine import Engine
 from werkzeug.serving import make_server
 
 from configs import Settings, SilentProgress
-from configs.errors import NotBuiltError, PackageError, PromotionError
+from configs.errors import AlreadyRunningError, NotBuiltError, PackageError, PromotionError, RegistryFailedError
 from configs.home import read_json, write_json
+from configs.lock import exclusive
+from tests.support.gate import COST, audited
 from tests.support.packages import another
 from training.aliases import CHALLENGER, CHAMPION, Pointer, pointer_path, read_pointer
 from training.decisions import Decision, decisions, standing
@@ -22,8 +28,11 @@ from training.following import Follower, RegistryError
 from training.package import ModelPackage
 from training.promotion import promote, rollback
 from training.registry import champion, register, registry_client
+from training.verdicts import newest_verdict
 
 QUIET = SilentProgress()
+
+pytestmark = pytest.mark.usefixtures("quick_gate")
 
 
 def registered(settings: Settings, package: ModelPackage, count: int) -> list[str]:
@@ -48,7 +57,10 @@ def filled(built_shop: Settings, package: ModelPackage, tmp_path_factory: pytest
     shutil.copytree(built_shop.work.model, home / "model")
     shutil.copytree(built_shop.work.reports, home / "reports")
     settings = built_shop.model_copy(update={"home": home})
-    registered(settings, package, 3)
+    audited(settings)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("training.run_log.cost_of", lambda *_: COST)
+        registered(settings, package, 3)
     return settings
 
 
@@ -79,7 +91,10 @@ def test_a_promotion_tells_the_replicas_and_is_recorded_with_its_evidence(shop: 
     first, second = decisions(registry_client(shop), shop.registry.model_name, CHAMPION)
     assert (first.before, first.after, second.before, second.after) == (None, "1", "1", "2")
     assert "@" in second.who
-    assert second.evidence["hit_rate_ci95"]["model"][0] > second.evidence["hit_rate_ci95"]["popularity"][1]
+    checks = {check["name"]: check for check in second.evidence["verdict"]["checks"]}
+    found = checks["simpler arms"]["figures"]["hit_rate_ci95"]
+    assert found["model"][0] > found["popularity"][1]
+    assert (second.state, second.evidence["overruled"]) == ("done", [])
 
 
 def test_going_back_leads_through_the_earlier_versions_and_no_further(shop: Settings) -> None:
@@ -192,7 +207,7 @@ def test_the_follower_hears_what_others_did_to_the_registry(shop: Settings) -> N
 def test_the_follower_leaves_alone_what_a_promotion_has_told_already(shop: Settings) -> None:
     promote(shop, QUIET, version="1")
     before = pointer(shop)
-    assert "passed the gate" in before.by
+    assert "of the gate" in before.by
     assert Follower(shop).look() == []
     assert pointer(shop) == before
 
@@ -248,3 +263,148 @@ def test_a_server_that_is_away_changes_nothing(shop: Settings) -> None:
     with pytest.raises(RegistryError, match="does not answer"):
         Follower(away).look()
     assert pointer(shop).version == "1"
+
+
+def test_a_verdict_is_kept_with_the_version_whether_it_passes_or_not(shop: Settings) -> None:
+    promote(shop, QUIET, version="1")
+    promote(shop, QUIET, version="2")
+    rollback(shop, QUIET, why="it was slow")
+    with pytest.raises(PromotionError):
+        promote(shop, QUIET, version="2")
+    client, name = registry_client(shop), shop.registry.model_name
+    tags = client.get_model_version(name, "2").tags
+    assert tags["gate_champion"].startswith("refused at ")
+    assert "it was slow" in tags["gate_champion"]
+    run = client.get_model_version(name, "2").run_id
+    assert client.list_artifacts(run, "gate")
+    newest = newest_verdict(shop.work)
+    assert newest is not None
+    assert (newest["passed"], newest["version"], newest["alias"]) == (False, "2", CHAMPION)
+    promote(shop, QUIET, version="2", force=True, why="it is fast now")
+    forced = decisions(client, name, CHAMPION)[-1]
+    assert forced.evidence["overruled"] == ["standing"]
+    assert "it is fast now" in forced.why
+    assert "it was slow" in forced.why
+
+
+def test_a_second_promotion_at_the_same_time_is_refused(shop: Settings) -> None:
+    with exclusive(shop.work.run / "promotion.lock", what="A promotion"):
+        with pytest.raises(AlreadyRunningError, match="A promotion is already under way"):
+            promote(shop, QUIET, version="1")
+        promote_elsewhere = decisions(registry_client(shop), shop.registry.model_name, CHAMPION)
+    assert promote_elsewhere == []
+    promote(shop, QUIET, version="1")
+    assert version(shop) == 1
+
+
+class Meddler(SilentProgress):
+    """Somebody else moves the alias while a version is judged."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+
+    def update(self, message: str, done: float) -> None:
+        if message == "moving the alias":
+            client = registry_client(self._settings)
+            client.set_registered_model_alias(self._settings.registry.model_name, CHAMPION, "3")
+
+
+def test_an_alias_that_moved_while_a_version_was_judged_stays_where_it_is(shop: Settings) -> None:
+    promote(shop, QUIET, version="1")
+    with pytest.raises(PromotionError, match="champion moved from version 1 to 3"):
+        promote(shop, Meddler(shop), version="2")
+    assert version(shop) == 3
+    assert [made.after for made in decisions(registry_client(shop), shop.registry.model_name, CHAMPION)] == ["1"]
+
+
+class Killed(BaseException):
+    """What a process does not survive."""
+
+
+@pytest.mark.parametrize("before_the_move", [True, False])
+def test_a_crash_at_the_move_is_found_out_by_the_next_command(
+    shop: Settings, monkeypatch: pytest.MonkeyPatch, before_the_move: bool
+) -> None:
+    from mlflow import MlflowClient
+
+    promote(shop, QUIET, version="1")
+    promote(shop, QUIET, version="2")
+    move = MlflowClient.set_registered_model_alias
+
+    def dies(client: MlflowClient, name: str, alias: str, number: str) -> None:
+        if not before_the_move:
+            move(client, name, alias, number)
+        raise Killed
+
+    with monkeypatch.context() as patch:
+        patch.setattr(MlflowClient, "set_registered_model_alias", dies)
+        with pytest.raises(Killed):
+            promote(shop, QUIET, version="3")
+    Follower(shop).look()
+    stands = 2 if before_the_move else 3
+    assert (version(shop), pointer(shop).version) == (stands, str(stands))
+    rollback(shop, QUIET)
+    assert (version(shop), pointer(shop).version) == (stands - 1, str(stands - 1))
+    states = {made.after: made.state for made in decisions(registry_client(shop), shop.registry.model_name, CHAMPION)}
+    assert states["3"] == ("abandoned" if before_the_move else "done")
+
+
+def test_a_disk_without_room_for_the_pointer_moves_no_alias(shop: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    promote(shop, QUIET, version="1")
+
+    def full(path: Path, content: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    with monkeypatch.context() as patch:
+        patch.setattr("training.aliases.write_json", full)
+        with pytest.raises(RegistryFailedError, match="no room left"):
+            promote(shop, QUIET, version="2")
+    assert (version(shop), pointer(shop).version) == (1, "1")
+    promote(shop, QUIET, version="2")
+    assert (version(shop), pointer(shop).version) == (2, "2")
+
+
+def test_a_locked_registry_is_one_sentence_and_moves_nothing(shop: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    promote(shop, QUIET, version="1")
+    monkeypatch.setenv("MLFLOW_SQLALCHEMYSTORE_POOLCLASS", "NullPool")
+    hasty = event.listens_for(Engine, "connect")(lambda connection, _: connection.execute("PRAGMA busy_timeout=50"))
+    with contextlib.closing(sqlite3.connect(shop.work.registry / "mlflow.db", isolation_level=None)) as other:
+        other.execute("BEGIN IMMEDIATE")
+        try:
+            with pytest.raises(RegistryFailedError, match="is locked by another process: wait"):
+                promote(shop, QUIET, version="2")
+        finally:
+            event.remove(Engine, "connect", hasty)
+            other.execute("ROLLBACK")
+    assert (version(shop), pointer(shop).version) == (1, "1")
+
+
+def promote_again_and_again(settings: Settings) -> None:
+    """Use up what little room a database has left in its last page."""
+    for number in ("2", "3") * 10:
+        promote(settings, QUIET, version=number)
+
+
+def test_a_registry_without_room_is_one_sentence_and_a_rerun_completes(shop: Settings) -> None:
+    promote(shop, QUIET, version="1")
+
+    def no_page_more(connection: sqlite3.Connection, _: object) -> None:
+        pages = connection.execute("PRAGMA page_count").fetchone()[0]
+        connection.execute(f"PRAGMA max_page_count={pages}")
+
+    event.listen(Engine, "connect", no_page_more)
+    try:
+        with pytest.raises(RegistryFailedError, match="has no room left"):
+            promote_again_and_again(shop)
+    finally:
+        event.remove(Engine, "connect", no_page_more)
+    assert pointer(shop).version == str(version(shop))
+    promote(shop, QUIET, version="3")
+    assert (version(shop), pointer(shop).version) == (3, "3")
+
+
+def test_a_registry_out_of_reach_is_not_one_without_a_champion(shop: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
+    away = shop.model_copy(update={"registry": shop.registry.model_copy(update={"uri": "http://127.0.0.1:1"})})
+    with pytest.raises(RegistryFailedError, match="does not answer"):
+        champion(away)

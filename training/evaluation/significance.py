@@ -73,6 +73,18 @@ class ShopperBootstrap:
         found = self.ratios(ours, theirs)
         return Estimates(found.value - 1.0, found.low - 1.0, found.high - 1.0)
 
+    def means(self, values: Floats, members: Floats) -> tuple[Floats, Floats]:
+        """Return the mean of each group of cases, and what it is in each resample; NaN where a group is missing.
+
+        Args:
+            values: float64[cases]. members: float64[cases, groups], 1 where the case belongs to the group, else 0.
+
+        Returns:
+            float64[groups] and float64[samples, groups].
+        """
+        above, below = self._clusters.totals(values[:, None] * members), self._clusters.totals(members)
+        return divided(above.sum(axis=0), below.sum(axis=0)), divided(*self._drawn(above, below))
+
     def _drawn(self, *totals: Floats) -> tuple[Floats, ...]:
         sums: list[list[Floats]] = [[] for _ in totals]
         for times in self._blocks():

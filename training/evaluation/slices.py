@@ -56,20 +56,36 @@ def slicings(
         stats: products as of the cutoff. channels: of each case's order. as_of: the cutoff, unix seconds.
     """
     hidden = Hidden.of(cases).first
-    shopper = history.shopper[[case.order for case in cases]]
     top_level = np.array([path.partition(" > ")[0] for path in history.catalogue.categories], dtype=object)
-    seen = np.isin(shopper, history.before(as_of).shopper)
     cold = np.asarray(stats.orders)[hidden] == 0
-    segment = [state.segment(case.at) for state, case in zip(states, cases, strict=True)]
+    asked = request_slicings(history, cases, states, as_of)
     return {
         "repeat": either(is_repeat(history, cases), "repeat", "new"),
         "repeat_at_cutoff": either(is_repeat(history, cases, as_of), "bought before the cutoff", "new at the cutoff"),
-        "cart_size": by_step(np.array([case.cart.size for case in cases]), CART_SIZES),
-        "history_length": by_step(np.array([state.orders for state in states]), HISTORY_LENGTHS),
+        "cart_size": asked["cart_size"],
+        "history_length": asked["history_length"],
         "category": most_frequent(top_level[hidden].tolist(), TOP_CATEGORIES),
-        "segment": most_frequent(segment, 3),
+        "segment": asked["segment"],
         "channel": most_frequent(channels, TOP_CHANNELS),
         "product": either(cold, "never sold before", "sold before"),
+        "shopper": asked["shopper"],
+    }
+
+
+def request_slicings(
+    history: History, cases: Sequence[Case], states: Sequence[ShopperState], as_of: int
+) -> dict[str, Slicing]:
+    """Return the ways to group cases by what a request tells, whatever is hidden and whichever model answers; by name.
+
+    Args:
+        history, cases, states, as_of: as of `slicings`.
+    """
+    seen = np.isin(history.shopper[[case.order for case in cases]], history.before(as_of).shopper)
+    segment = [state.segment(case.at) for state, case in zip(states, cases, strict=True)]
+    return {
+        "cart_size": by_step(np.array([case.cart.size for case in cases]), CART_SIZES),
+        "history_length": by_step(np.array([state.orders for state in states]), HISTORY_LENGTHS),
+        "segment": most_frequent(segment, 3),
         "shopper": either(~seen, "never seen before", "seen before"),
     }
 
