@@ -3,21 +3,22 @@
 from __future__ import annotations
 
 import contextlib
+import time
 from collections.abc import Iterator, Mapping
 from typing import Protocol
 
 from rich.console import Console
 
 from configs import StageReport
-from pipelines.estimate import spoken
+from pipelines.estimate import Estimate, spoken
 from pipelines.records import StageRecord
 from pipelines.stages import Stage
 
 
 class Display(Protocol):
-    """Who is told about a build."""
+    """Who is told about a build. Stages that run beside each other tell it from threads of their own."""
 
-    def build(self, expected: Mapping[str, float]) -> contextlib.AbstractContextManager[None]:
+    def build(self, expected: Mapping[Stage, float]) -> contextlib.AbstractContextManager[None]:
         """Surround a build whose stages to run, in order, are expected to take these seconds."""
 
     def reused(self, stage: Stage, record: StageRecord) -> None:
@@ -26,8 +27,8 @@ class Display(Protocol):
     def started(self, stage: Stage) -> None:
         """Say that a stage starts."""
 
-    def progressed(self, message: str, done: float) -> None:
-        """Say how far the running stage is; called several times a second."""
+    def progressed(self, stage: Stage, message: str, done: float) -> None:
+        """Say how far a running stage is; called several times a second."""
 
     def finished(self, stage: Stage, record: StageRecord) -> None:
         """Say what a stage read, wrote and rejected."""
@@ -38,12 +39,16 @@ class PlainDisplay:
 
     def __init__(self, console: Console) -> None:
         self._console = console
-        self._expected: dict[str, float] = {}
+        self._estimate = Estimate({})
+        self._started: dict[str, float] = {}
+        self._finished: set[str] = set()
 
     @contextlib.contextmanager
-    def build(self, expected: Mapping[str, float]) -> Iterator[None]:
+    def build(self, expected: Mapping[Stage, float]) -> Iterator[None]:
         """Surround a build."""
-        self._expected = dict(expected)
+        self._estimate = Estimate(expected)
+        self._started.clear()
+        self._finished.clear()
         yield
 
     def reused(self, stage: Stage, record: StageRecord) -> None:
@@ -52,15 +57,18 @@ class PlainDisplay:
 
     def started(self, stage: Stage) -> None:
         """Say that a stage starts, and about how long the build still takes."""
-        names = list(self._expected)
-        left = sum(self._expected[name] for name in names[names.index(stage.name) :])
+        now = time.monotonic()
+        self._started[stage.name] = now
+        running = {name: (now - at, 0.0) for name, at in list(self._started.items())}
+        left = self._estimate.left(running, self._finished)
         self._line(f"{stage.name}: {stage.does}, about {spoken(left)} left")
 
-    def progressed(self, message: str, done: float) -> None:
+    def progressed(self, stage: Stage, message: str, done: float) -> None:
         """Keep quiet between start and end."""
 
     def finished(self, stage: Stage, record: StageRecord) -> None:
         """Say what a stage read, wrote and rejected."""
+        self._finished.add(stage.name)
         self._line(f"{stage.name}: {told(record.report)}; {cost(record)}")
         for note in record.report.notes:
             self._line(f"{stage.name}: note: {note}")

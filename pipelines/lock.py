@@ -5,35 +5,50 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import os
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
 from configs.errors import AlreadyRunningError
 
+LOOK_SECONDS = 0.1
+
 
 @contextlib.contextmanager
-def exclusive(path: Path, *, what: str) -> Iterator[None]:
+def exclusive(path: Path, *, what: str, patience: float = 0.0) -> Iterator[None]:
     """Hold the lock while the block runs; the system frees it however the process ends.
 
     Args:
         path: the lock file; it is left in place, since removing it would let two processes hold "the" lock.
         what: what the lock stands for, as in "A build".
+        patience: seconds to wait for another process to be done.
 
     Raises:
-        AlreadyRunningError: another process holds it; the message names its pid.
+        AlreadyRunningError: another process holds it, still; the message names its pid.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     with path.open("a+", encoding="ascii") as handle:
-        try:
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
+        if not _taken(handle.fileno(), time.monotonic() + patience):
             handle.seek(0)
             holder = handle.read().strip() or "unknown"
             raise AlreadyRunningError(
                 f"{what} is already under way in {path.parents[1]} (process {holder}): wait for it, stop it, or "
                 "use another work folder (TILLWISE_HOME)."
-            ) from None
+            )
         handle.truncate(0)
         handle.write(str(os.getpid()))
         handle.flush()
         yield
+
+
+def _taken(handle: int, deadline: float) -> bool:
+    """Return whether the lock could be had before the deadline, in monotonic seconds; one try is always made."""
+    while True:
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            if time.monotonic() >= deadline:
+                return False
+            time.sleep(LOOK_SECONDS)
+        else:
+            return True

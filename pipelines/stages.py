@@ -27,6 +27,8 @@ class Stage:
         inputs: "module:function" of signature (Settings) -> str that fingerprints what it reads from outside.
         intact: "module:function" of signature (Settings) -> bool that says whether results that are more than
             the files in `outputs` are still there.
+        lock: what nobody else does meanwhile, in this work folder; None: build. It is held while the stage runs, also
+            inside a build.
     """
 
     name: str
@@ -38,7 +40,11 @@ class Stage:
     outputs: tuple[str, ...] = ()
     inputs: str | None = None
     intact: str | None = None
+    lock: str | None = None
 
+
+ALIASES = "aliases"
+"""The lock of whoever may decide what serves. It is not that of the build: stepping back must not wait for training."""
 
 STAGES: tuple[Stage, ...] = (
     Stage(
@@ -94,6 +100,7 @@ STAGES: tuple[Stage, ...] = (
         upstream=("register",),
         settings=("registry",),
         intact="pipelines.intact:registry_is_there",
+        lock=ALIASES,
     ),
     Stage(
         name="materialize",
@@ -112,6 +119,7 @@ ON_DEMAND: tuple[Stage, ...] = (
         function="training.promotion:rollback",
         does="let the earlier version serve again",
         seconds=5,
+        lock=ALIASES,
     ),
     Stage(
         name="recommend",

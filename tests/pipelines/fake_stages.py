@@ -87,6 +87,40 @@ def slow(settings: Settings, progress: Progress) -> StageReport:
     return StageReport("slow")
 
 
+def endless(settings: Settings, progress: Progress) -> StageReport:
+    """Says who it is and takes for ever."""
+    (settings.work.root / "pids-endless.txt").write_text(str(os.getpid()))
+    time.sleep(600)
+    return StageReport("endless")
+
+
+def meets(settings: Settings, progress: Progress) -> StageReport:
+    """Done as soon as `other` runs at the same time."""
+    return _meet(settings, "meets", "other")
+
+
+def other(settings: Settings, progress: Progress) -> StageReport:
+    """Done as soon as `meets` runs at the same time."""
+    return _meet(settings, "other", "meets")
+
+
+def _meet(settings: Settings, name: str, whom: str) -> StageReport:
+    (settings.work.root / f"{name}.here").touch()
+    deadline = time.monotonic() + 30
+    while not (settings.work.root / f"{whom}.here").exists():
+        if time.monotonic() > deadline:
+            raise DataError(f"{whom} did not come")
+        time.sleep(0.01)
+    return _leave(settings, name)
+
+
+def fails_beside_slow(settings: Settings, progress: Progress) -> StageReport:
+    """Fails once `slow` is at work."""
+    while not (settings.work.root / "pids.txt").exists():
+        time.sleep(0.01)
+    raise DataError("Half of the rows are gone.")
+
+
 def stage(name: str, **facts: object) -> Stage:
     """Return a table row for one of the functions above."""
     known = {"function": f"{__name__}:{name}", "does": f"run {name}", "seconds": 1.0}
@@ -99,3 +133,4 @@ CHAIN = (
     stage("aside", upstream=("first",), settings=("training",), outputs=("aside/content.txt",)),
     stage("last", upstream=("second", "aside"), settings=("replay",), intact=f"{__name__}:there"),
 )
+FORK = (stage("slow"), stage("endless"), stage("last", upstream=("slow", "endless")))
