@@ -8,6 +8,7 @@ TillwiseError
 ├── PromotionError      the gate found the model not good enough
 ├── PortBusyError       another process listens where ours should
 ├── PartError           an external part (Redis, broker, service) is missing, unreachable or died
+├── BusyError           something shared is locked or away for now: trying again may help
 ├── DiskFullError       the work folder has no room
 ├── StageError          a stage's process ended without a result
 └── AlreadyRunningError another process of ours holds the work folder
@@ -46,6 +47,10 @@ class PortBusyError(TillwiseError):
 
 class PartError(TillwiseError):
     """An external part (Redis, broker, service) is missing, unreachable or died."""
+
+
+class BusyError(TillwiseError):
+    """Something that a stage shares with others is locked or away for now: trying again may help."""
 
 
 class DiskFullError(TillwiseError):

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Protocol
-
-from rich.console import Console
 
 from configs import StageReport
 from pipelines.estimate import Estimate, spoken
@@ -35,10 +33,14 @@ class Display(Protocol):
 
 
 class PlainDisplay:
-    """One line at each start and end: for logs, pipes and continuous integration."""
+    """One line at each start and end: for logs, pipes and continuous integration.
 
-    def __init__(self, console: Console) -> None:
-        self._console = console
+    Args:
+        tell: takes a line.
+    """
+
+    def __init__(self, tell: Callable[[str], None]) -> None:
+        self._line = tell
         self._estimate = Estimate({})
         self._started: dict[str, float] = {}
         self._finished: set[str] = set()
@@ -72,9 +74,6 @@ class PlainDisplay:
         self._line(f"{stage.name}: {told(record.report)}; {cost(record)}")
         for note in record.report.notes:
             self._line(f"{stage.name}: note: {note}")
-
-    def _line(self, text: str) -> None:
-        self._console.print(text, markup=False, highlight=False, soft_wrap=True)
 
 
 def told(report: StageReport) -> str:

@@ -6,6 +6,7 @@ import contextlib
 import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from functools import partial
 
 from rich.console import Console, Group, RenderableType
 from rich.live import Live
@@ -24,7 +25,9 @@ NAME_WIDTH = 12
 
 def display_for(console: Console) -> Display:
     """Return the display that fits where `console` writes to."""
-    return LiveDisplay(console) if console.is_terminal else PlainDisplay(console)
+    if console.is_terminal:
+        return LiveDisplay(console)
+    return PlainDisplay(partial(console.print, markup=False, highlight=False, soft_wrap=True))
 
 
 @dataclass

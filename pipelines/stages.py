@@ -133,6 +133,13 @@ ON_DEMAND: tuple[Stage, ...] = (
         does="write held-out baskets as cases",
         seconds=10,
     ),
+    Stage(
+        name="compact",
+        function="events.record.compaction:compaction",
+        does="make one file of each closed day of the event log",
+        seconds=5,
+        lock="log",
+    ),
 )
 """Work on what is built that nothing is built from: run with arguments of its own, each time it is asked for."""
 
