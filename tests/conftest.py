@@ -7,5 +7,6 @@ pytest_plugins = [
     "tests.support.postgres",
     "tests.support.shop",
     "tests.support.live",
+    "tests.support.flows",
     "tests.support.browser",
 ]

@@ -61,7 +61,10 @@ def champion(settings: Settings, alias: str = CHAMPION) -> ModelVersion | None:
 
     try:
         return registry_client(settings).get_model_version_by_alias(settings.registry.model_name, alias)
-    except MlflowException:
+    except MlflowException as error:
+        # That nobody has the alias is told so; a registry that is locked or away is no answer.
+        if error.error_code not in {"RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE"}:
+            raise
         return None
 
 
