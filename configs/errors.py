@@ -9,6 +9,7 @@ TillwiseError
 ├── RegistryFailedError the registry is locked, full, damaged or out of reach
 ├── PortBusyError       another process listens where ours should
 ├── PartError           an external part (Redis, broker, service) is missing, unreachable or died
+├── BusyError           something shared is locked or away for now: trying again may help
 ├── DiskFullError       the work folder has no room
 ├── StageError          a stage's process ended without a result
 └── AlreadyRunningError another process of ours holds the work folder
@@ -51,6 +52,10 @@ class PortBusyError(TillwiseError):
 
 class PartError(TillwiseError):
     """An external part (Redis, broker, service) is missing, unreachable or died."""
+
+
+class BusyError(TillwiseError):
+    """Something that a stage shares with others is locked or away for now: trying again may help."""
 
 
 class DiskFullError(TillwiseError):

@@ -25,7 +25,7 @@ def exclusive(path: Path, *, what: str, patience: float = 0.0) -> Iterator[None]
         patience: seconds to wait for whoever holds it.
 
     Raises:
-        AlreadyRunningError: another process holds it; the message names its pid.
+        AlreadyRunningError: another process holds it, still; the message names its pid.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     with path.open("a+", encoding="ascii") as handle:

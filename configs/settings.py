@@ -3,7 +3,7 @@
 A nested key is reached with two underscores: `TILLWISE_SERVING__PORT=3001` sets `serving.port`. Keys that do not
 exist are refused wherever they come from, so a typing error is never a silent default. What happens offline is set in
 `configs.learning`, what happens live in `configs.live`, who may do what in
-`configs.access`.
+`configs.access`, what happens when in `configs.schedules`.
 """
 
 from __future__ import annotations
@@ -52,6 +52,7 @@ from configs.live import (
     ReplaySettings,
     ServingSettings,
 )
+from configs.schedules import CadenceSettings, FlowSettings
 from configs.section import Section
 
 __all__ = [
@@ -59,12 +60,14 @@ __all__ = [
     "PREFIX",
     "AccessSettings",
     "AuditSettings",
+    "CadenceSettings",
     "CandidateSettings",
     "EncoderSettings",
     "EvaluationSettings",
     "EventSettings",
     "ExposureSettings",
     "FeatureSettings",
+    "FlowSettings",
     "GuardrailSettings",
     "IngestSettings",
     "LogSettings",
@@ -139,6 +142,7 @@ class Settings(BaseSettings):
     record: RecordSettings
     replay: ReplaySettings
     monitoring: MonitoringSettings
+    flows: FlowSettings
 
     @classmethod
     def settings_customise_sources(

@@ -43,11 +43,12 @@ def means_disk_full(error: BaseException) -> bool:
     """Return whether a full disk is behind an error, however deep in its chain of causes."""
     return any(
         getattr(link, "errno", None) in (errno.ENOSPC, errno.EDQUOT) or any(sign in str(link) for sign in SIGNS)
-        for link in _chain(error)
+        for link in chain(error)
     )
 
 
-def _chain(error: BaseException) -> Iterator[BaseException]:
+def chain(error: BaseException) -> Iterator[BaseException]:
+    """Yield an error and what is behind it, the deepest last."""
     seen: set[int] = set()
     link: BaseException | None = error
     while link is not None and id(link) not in seen:

@@ -3,21 +3,20 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator, Mapping
+import time
+from collections.abc import Callable, Iterator, Mapping
 from typing import Protocol
 
-from rich.console import Console
-
 from configs import StageReport
-from pipelines.estimate import spoken
+from pipelines.estimate import Estimate, spoken
 from pipelines.records import StageRecord
 from pipelines.stages import Stage
 
 
 class Display(Protocol):
-    """Who is told about a build."""
+    """Who is told about a build. Stages that run beside each other tell it from threads of their own."""
 
-    def build(self, expected: Mapping[str, float]) -> contextlib.AbstractContextManager[None]:
+    def build(self, expected: Mapping[Stage, float]) -> contextlib.AbstractContextManager[None]:
         """Surround a build whose stages to run, in order, are expected to take these seconds."""
 
     def reused(self, stage: Stage, record: StageRecord) -> None:
@@ -26,24 +25,32 @@ class Display(Protocol):
     def started(self, stage: Stage) -> None:
         """Say that a stage starts."""
 
-    def progressed(self, message: str, done: float) -> None:
-        """Say how far the running stage is; called several times a second."""
+    def progressed(self, stage: Stage, message: str, done: float) -> None:
+        """Say how far a running stage is; called several times a second."""
 
     def finished(self, stage: Stage, record: StageRecord) -> None:
         """Say what a stage read, wrote and rejected."""
 
 
 class PlainDisplay:
-    """One line at each start and end: for logs, pipes and continuous integration."""
+    """One line at each start and end: for logs, pipes and continuous integration.
 
-    def __init__(self, console: Console) -> None:
-        self._console = console
-        self._expected: dict[str, float] = {}
+    Args:
+        tell: takes a line.
+    """
+
+    def __init__(self, tell: Callable[[str], None]) -> None:
+        self._line = tell
+        self._estimate = Estimate({})
+        self._started: dict[str, float] = {}
+        self._finished: set[str] = set()
 
     @contextlib.contextmanager
-    def build(self, expected: Mapping[str, float]) -> Iterator[None]:
+    def build(self, expected: Mapping[Stage, float]) -> Iterator[None]:
         """Surround a build."""
-        self._expected = dict(expected)
+        self._estimate = Estimate(expected)
+        self._started.clear()
+        self._finished.clear()
         yield
 
     def reused(self, stage: Stage, record: StageRecord) -> None:
@@ -52,21 +59,21 @@ class PlainDisplay:
 
     def started(self, stage: Stage) -> None:
         """Say that a stage starts, and about how long the build still takes."""
-        names = list(self._expected)
-        left = sum(self._expected[name] for name in names[names.index(stage.name) :])
+        now = time.monotonic()
+        self._started[stage.name] = now
+        running = {name: (now - at, 0.0) for name, at in list(self._started.items())}
+        left = self._estimate.left(running, self._finished)
         self._line(f"{stage.name}: {stage.does}, about {spoken(left)} left")
 
-    def progressed(self, message: str, done: float) -> None:
+    def progressed(self, stage: Stage, message: str, done: float) -> None:
         """Keep quiet between start and end."""
 
     def finished(self, stage: Stage, record: StageRecord) -> None:
         """Say what a stage read, wrote and rejected."""
+        self._finished.add(stage.name)
         self._line(f"{stage.name}: {told(record.report)}; {cost(record)}")
         for note in record.report.notes:
             self._line(f"{stage.name}: note: {note}")
-
-    def _line(self, text: str) -> None:
-        self._console.print(text, markup=False, highlight=False, soft_wrap=True)
 
 
 def told(report: StageReport) -> str:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import contextlib
 import time
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from functools import partial
 
 from rich.console import Console, Group, RenderableType
 from rich.live import Live
@@ -18,27 +20,41 @@ from pipelines.records import StageRecord
 from pipelines.stages import Stage
 
 BAR_WIDTH = 30
+NAME_WIDTH = 12
 
 
 def display_for(console: Console) -> Display:
     """Return the display that fits where `console` writes to."""
-    return LiveDisplay(console) if console.is_terminal else PlainDisplay(console)
+    if console.is_terminal:
+        return LiveDisplay(console)
+    return PlainDisplay(partial(console.print, markup=False, highlight=False, soft_wrap=True))
+
+
+@dataclass
+class _Running:
+    """A stage under way: which, since when (monotonic seconds), and what it said last."""
+
+    stage: Stage
+    since: float
+    message: str = "starting"
+    done: float = 0.0
 
 
 class LiveDisplay:
-    """Finished stages scroll by; below them lives the running one with its bar, and the time left of the build."""
+    """Finished stages scroll by; below them live the running ones with their bars, and the time left of the build."""
 
     def __init__(self, console: Console) -> None:
         self._console = console
         self._estimate = Estimate({})
-        self._running: Stage | None = None
-        self._started_at = 0.0
-        self._message, self._done = "", 0.0
+        self._running: dict[str, _Running] = {}
+        self._finished: set[str] = set()
 
     @contextlib.contextmanager
-    def build(self, expected: Mapping[str, float]) -> Iterator[None]:
+    def build(self, expected: Mapping[Stage, float]) -> Iterator[None]:
         """Surround a build."""
         self._estimate = Estimate(expected)
+        self._running.clear()
+        self._finished.clear()
         with Live(console=self._console, get_renderable=self._render, refresh_per_second=5, transient=True):
             yield
 
@@ -48,16 +64,17 @@ class LiveDisplay:
 
     def started(self, stage: Stage) -> None:
         """Show the stage as running."""
-        self._running, self._started_at = stage, time.monotonic()
-        self._message, self._done = "starting", 0.0
+        self._running[stage.name] = _Running(stage, time.monotonic())
 
-    def progressed(self, message: str, done: float) -> None:
-        """Show how far the running stage is."""
-        self._message, self._done = message, done
+    def progressed(self, stage: Stage, message: str, done: float) -> None:
+        """Show how far a running stage is."""
+        running = self._running[stage.name]
+        running.message, running.done = message, done
 
     def finished(self, stage: Stage, record: StageRecord) -> None:
         """Say what a stage read, wrote and rejected."""
-        self._running = None
+        self._running.pop(stage.name)
+        self._finished.add(stage.name)
         self._row("[green]✓[/]", stage, Text.assemble(told(record.report), (f" · {cost(record)}", "dim")))
         for note in record.report.notes:
             self._row("[yellow]![/]", stage, Text(note))
@@ -65,22 +82,25 @@ class LiveDisplay:
     def _row(self, mark: str, stage: Stage, text: Text) -> None:
         row = Table.grid(padding=(0, 1))
         row.add_column(width=1)
-        row.add_column(width=11)
+        row.add_column(width=NAME_WIDTH)
         row.add_column()
         row.add_row(mark, f"[bold]{stage.name}[/]", text)
         self._console.print(row)
 
     def _render(self) -> RenderableType:
-        if self._running is None:
+        # Stages come and go in threads of their own: what is shown is what ran at one moment.
+        running, now = list(self._running.values()), time.monotonic()
+        if not running:
             return Text("")
-        elapsed = time.monotonic() - self._started_at
-        left = self._estimate.left(self._running.name, elapsed, self._done)
-        row = Table.grid(padding=(0, 1))
-        row.add_row(
-            Text("▸", style="cyan"),
-            Text(self._running.name, style="bold"),
-            ProgressBar(total=1.0, completed=min(self._done, 1.0), width=BAR_WIDTH),
-            Text(self._message, overflow="ellipsis", no_wrap=True),
-        )
-        footer = Text(f"  {self._running.does} · {spoken(elapsed)} so far · about {spoken(left)} left", style="dim")
-        return Group(row, footer)
+        rows = Table.grid(padding=(0, 1))
+        for item in running:
+            rows.add_row(
+                Text("▸", style="cyan"),
+                Text(item.stage.name, style="bold"),
+                ProgressBar(total=1.0, completed=min(item.done, 1.0), width=BAR_WIDTH),
+                Text(item.message, overflow="ellipsis", no_wrap=True),
+            )
+        elapsed = {item.stage.name: (now - item.since, item.done) for item in running}
+        left = self._estimate.left(elapsed, set(self._finished))
+        doing = " · ".join(f"{item.stage.does} · {spoken(now - item.since)} so far" for item in running)
+        return Group(rows, Text(f"  {doing} · about {spoken(left)} left", style="dim"))

@@ -21,6 +21,7 @@ from configs import Settings, load_settings
 from configs.errors import StageError, TillwiseError
 from configs.logs import configure_logs
 from configs.processes import die_with_parent
+from pipelines.away import away_error, database_error
 from pipelines.disk import disk_full_error, means_disk_full
 from pipelines.loading import load_function
 
@@ -62,6 +63,8 @@ def explain(error: Exception, stage: str, settings: Settings) -> TillwiseError:
         return error
     if means_disk_full(error):
         return disk_full_error(settings.work.root, f"stage {stage} ran")
+    if (known := database_error(error, stage) or away_error(error, stage)) is not None:
+        return known
     if isinstance(error, MemoryError):
         return StageError(f"Stage {stage} ran out of memory: close other programs or use a machine with more.")
     return StageError(

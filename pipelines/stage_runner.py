@@ -13,6 +13,7 @@ import select
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
@@ -33,6 +34,15 @@ PATIENT = {"OMP_WAIT_POLICY": "passive"}
 side, threads that wait busily would keep the cores from those they wait for; what is computed stays the same."""
 
 
+class StoppedError(StageError):
+    """A stage was ended on our own wish, since the build that it is part of ends."""
+
+    @classmethod
+    def of(cls, stage: Stage) -> StoppedError:
+        """Return the error that says so of a stage."""
+        return cls(f"Stage {stage.name} was stopped, since the build ended before it was done.")
+
+
 @dataclass(frozen=True)
 class StageRun:
     """One finished run: the stage's report, wall time in seconds, peak memory of its processes in MiB."""
@@ -43,9 +53,13 @@ class StageRun:
 
 
 def run_stage(
-    stage: Stage, settings: Settings, on_progress: OnProgress, arguments: Mapping[str, Any] | None = None
+    stage: Stage,
+    settings: Settings,
+    on_progress: OnProgress,
+    arguments: Mapping[str, Any] | None = None,
+    halt: threading.Event | None = None,
 ) -> StageRun:
-    """Run a stage to its end in a child process.
+    """Run a stage to its end in a child process; several may run beside each other, in threads.
 
     Args:
         stage: which one.
@@ -53,9 +67,11 @@ def run_stage(
         on_progress: called with (message, finished share) when the stage says something, and every fraction of a
             second with the newest of both.
         arguments: further keyword arguments for the stage's function, JSON-serialisable.
+        halt: once set, the stage is ended.
 
     Raises:
         TillwiseError: whatever the stage raised; StageError when its process ended without a result.
+        StoppedError: after `halt` was set and the child and its workers have ended.
         KeyboardInterrupt: after the child and its workers have ended.
     """
     started = time.monotonic()
@@ -68,7 +84,7 @@ def run_stage(
     }
     with _child(request, log) as (process, channel):
         meter = MemoryMeter(process.pid)
-        result = _follow(process, channel, on_progress, meter)
+        result = _follow(process, channel, _unless_halted(stage, on_progress, halt), meter)
         with contextlib.suppress(subprocess.TimeoutExpired):
             process.wait(SECONDS_TO_CLEAN_UP)
     if result is None:
@@ -77,6 +93,15 @@ def run_stage(
         raise _error(result["error"])
     peak = max(float(result["peak_mb"]), meter.peak_mb)
     return StageRun(StageReport(**result["report"]), time.monotonic() - started, peak)
+
+
+def _unless_halted(stage: Stage, on_progress: OnProgress, halt: threading.Event | None) -> OnProgress:
+    def tell(message: str, done: float) -> None:
+        if halt is not None and halt.is_set():
+            raise StoppedError.of(stage)
+        on_progress(message, done)
+
+    return tell
 
 
 @contextlib.contextmanager

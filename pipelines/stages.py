@@ -29,6 +29,8 @@ class Stage:
             the files in `outputs` are still there.
         steps: upstream stages that are steps of the same work: forced to run again, it runs them again as well.
         command: what `tillwise` calls it, where that is not its name.
+        lock: what nobody else does meanwhile, in this work folder; None: build. It is held while the stage runs, also
+            inside a build.
     """
 
     name: str
@@ -42,7 +44,12 @@ class Stage:
     intact: str | None = None
     steps: tuple[str, ...] = ()
     command: str | None = None
+    lock: str | None = None
 
+
+PROMOTIONS, STEPS_BACK = "promotions", "steps back"
+"""Locks of what decides which model serves: not that of the build, since stepping back must wait neither for training
+nor for a gate. `training.promotion` sees to it that an alias is moved by one at a time."""
 
 STAGES: tuple[Stage, ...] = (
     Stage(
@@ -158,6 +165,7 @@ STAGES: tuple[Stage, ...] = (
         upstream=("trial",),
         settings=("registry",),
         intact="pipelines.intact:registry_is_there",
+        lock=PROMOTIONS,
     ),
     Stage(
         name="materialize",
@@ -176,6 +184,7 @@ ON_DEMAND: tuple[Stage, ...] = (
         function="training.promotion:rollback",
         does="let the earlier version serve again",
         seconds=5,
+        lock=STEPS_BACK,
     ),
     Stage(
         name="recommend",
@@ -188,6 +197,13 @@ ON_DEMAND: tuple[Stage, ...] = (
         function="training.case_files:export_cases",
         does="write held-out baskets as cases",
         seconds=10,
+    ),
+    Stage(
+        name="compact",
+        function="events.record.compaction:compaction",
+        does="make one file of each closed day of the event log",
+        seconds=5,
+        lock="log",
     ),
 )
 """Work on what is built that nothing is built from: run with arguments of its own, each time it is asked for."""

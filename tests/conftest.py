@@ -8,5 +8,6 @@ pytest_plugins = [
     "tests.support.shop",
     "tests.support.live",
     "tests.support.gate",
+    "tests.support.flows",
     "tests.support.browser",
 ]

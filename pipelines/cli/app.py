@@ -7,7 +7,7 @@ from typing import Any
 
 import typer
 
-from pipelines.cli import batch, building, experiment, letters, promotion, reading, running
+from pipelines.cli import batch, building, experiment, flows, letters, promotion, reading, running
 from pipelines.cli.failure import guarded
 
 COMMANDS: dict[str, tuple[Callable[..., Any], ...]] = {
@@ -32,6 +32,7 @@ COMMANDS: dict[str, tuple[Callable[..., Any], ...]] = {
 }
 GROUPS: dict[str, tuple[str, tuple[Callable[..., Any], ...]]] = {
     "dead-letters": ("Look at calls and events that could not be taken, and try them again.", letters.COMMANDS),
+    "flows": ("Run ingest, materialize, retrain, monitor and compact on their schedules.", flows.COMMANDS),
     "experiment": ("Look at what the arms of an experiment changed.", experiment.COMMANDS),
 }
 """Commands with commands of their own: what each is for, and what it has."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import subprocess
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from configs import Settings
@@ -23,6 +23,7 @@ class CommandPart(Part):
         settings: handed to the process through its environment.
         is_ready: asked with the process id, repeatedly, until it says yes.
         deadline: seconds it may take from start to ready.
+        variables: further variables of its environment.
     """
 
     def __init__(
@@ -33,6 +34,7 @@ class CommandPart(Part):
         *,
         is_ready: Callable[[int], bool],
         deadline: float,
+        variables: Mapping[str, str] | None = None,
     ) -> None:
         self.name = name
         self.log: Path = settings.work.logs / f"{name}.log"
@@ -40,6 +42,7 @@ class CommandPart(Part):
         self._command = list(command)
         self._settings = settings
         self._is_ready = is_ready
+        self._variables = dict(variables or {})
         self._process: subprocess.Popen[bytes] | None = None
 
     @property
@@ -51,7 +54,8 @@ class CommandPart(Part):
         """Start the command; what it prints is appended to the log."""
         self.log.parent.mkdir(parents=True, exist_ok=True)
         with self.log.open("ab") as log:
-            self._process = start_child(self._command, log, env=environment(self._settings), leads_group=True)
+            variables = environment(self._settings) | self._variables
+            self._process = start_child(self._command, log, env=variables, leads_group=True)
 
     def alive(self) -> bool:
         """Return whether the process runs."""

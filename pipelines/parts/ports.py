@@ -16,9 +16,9 @@ def require_free_ports(settings: Settings) -> None:
     Raises:
         PortBusyError: another process listens; the message says which setting names another port.
     """
-    _require_free(settings.serving.host, settings.serving.port, "the service", "TILLWISE_SERVING__PORT")
+    require_free(settings.serving.host, settings.serving.port, "the service", "TILLWISE_SERVING__PORT")
     if settings.redis.url is None:
-        _require_free("127.0.0.1", settings.redis.port, "the embedded Redis", "TILLWISE_REDIS__PORT")
+        require_free("127.0.0.1", settings.redis.port, "the embedded Redis", "TILLWISE_REDIS__PORT")
 
 
 def free_port() -> int:
@@ -29,7 +29,15 @@ def free_port() -> int:
         return port
 
 
-def _require_free(host: str, port: int, what: str, variable: str) -> None:
+def require_free(host: str, port: int, what: str, variable: str) -> None:
+    """Check one port.
+
+    Args:
+        host, port: where `what` is going to listen. variable: names another port.
+
+    Raises:
+        PortBusyError: another process listens there.
+    """
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     with socket.socket(family) as probe:
         # Connections of an earlier run that the system still remembers do not count as busy.

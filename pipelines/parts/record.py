@@ -10,6 +10,8 @@ import psutil
 from configs.home import WorkFolder, read_json, write_json
 
 SAME_MOMENT_SECONDS = 0.05
+UP = "up"
+"""Under this name `up` and `run` record what they run; other supervisors have names of their own."""
 
 
 @dataclass(frozen=True)
@@ -55,24 +57,24 @@ class UpRecord:
     ready: bool
 
 
-def read_up(work: WorkFolder) -> UpRecord | None:
+def read_up(work: WorkFolder, name: str = UP) -> UpRecord | None:
     """Return what was recorded last; None when nothing was, or it was stopped in order."""
-    content = read_json(_path(work))
+    content = read_json(_path(work, name))
     if content is None:
         return None
     parts = {name: Identity(**identity) for name, identity in content["parts"].items()}
     return UpRecord(Identity(**content["supervisor"]), parts, content["ready"])
 
 
-def write_up(work: WorkFolder, record: UpRecord) -> None:
+def write_up(work: WorkFolder, record: UpRecord, name: str = UP) -> None:
     """Record what runs now."""
-    write_json(_path(work), asdict(record))
+    write_json(_path(work, name), asdict(record))
 
 
-def forget_up(work: WorkFolder) -> None:
+def forget_up(work: WorkFolder, name: str = UP) -> None:
     """Record that nothing runs."""
-    _path(work).unlink(missing_ok=True)
+    _path(work, name).unlink(missing_ok=True)
 
 
-def _path(work: WorkFolder) -> Path:
-    return work.run / "up.json"
+def _path(work: WorkFolder, name: str) -> Path:
+    return work.run / f"{name}.json"

@@ -14,7 +14,7 @@ from configs.home import WorkFolder
 from configs.lock import exclusive
 from pipelines.parts.backoff import Backoff
 from pipelines.parts.base import Part
-from pipelines.parts.record import Identity, UpRecord, forget_up, write_up
+from pipelines.parts.record import UP, Identity, UpRecord, forget_up, write_up
 
 TICK_SECONDS = 0.1
 Tell = Callable[[str], None]
@@ -38,10 +38,13 @@ class Supervisor:
         work: where the lock, the record of pids and the logs lie.
         parts: in the order in which they are started; each waits for the one before it to be ready.
         tell: takes one line about whatever happens.
+        name: of the lock and of the record of pids. what: the lock stands for, as in "Serving".
     """
 
-    def __init__(self, work: WorkFolder, parts: Sequence[Part], tell: Tell) -> None:
-        self._work = work
+    def __init__(
+        self, work: WorkFolder, parts: Sequence[Part], tell: Tell, *, name: str = UP, what: str = "Serving"
+    ) -> None:
+        self._work, self._name, self._what = work, name, what
         self._watched = [_Watched(part) for part in parts]
         self._tell = tell
         self._held = ExitStack()
@@ -53,7 +56,7 @@ class Supervisor:
             AlreadyRunningError: another supervisor runs in this work folder.
             PartError: a part ended, or was not ready in time; the message shows the end of its log.
         """
-        self._held.enter_context(exclusive(self._work.run / "up.lock", what="Serving"))
+        self._held.enter_context(exclusive(self._work.run / f"{self._name}.lock", what=self._what))
         try:
             for watched in self._watched:
                 self._start(watched)
@@ -144,10 +147,11 @@ class Supervisor:
         running = {name: identity for name, identity in parts.items() if identity}
         supervisor = Identity.of(os.getpid())
         if supervisor is not None:
-            write_up(self._work, UpRecord(supervisor, running, all(item.ready for item in self._watched)))
+            record = UpRecord(supervisor, running, all(item.ready for item in self._watched))
+            write_up(self._work, record, self._name)
 
     def _stop_all(self) -> None:
         for watched in reversed(self._watched):
             watched.part.stop()
-        forget_up(self._work)
+        forget_up(self._work, self._name)
         self._held.close()

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import errno
 import os
+import resource
 import subprocess
 import sys
 import time
 
 from configs import Progress, Settings, StageReport
-from configs.errors import DataError
+from configs.errors import BusyError, DataError, PromotionError
 from configs.home import replace_directory
 from pipelines.stages import Stage
+from training.registry import registry_client
 
 OUTSIDE = "outside.txt"
 MEGABYTES = 120
@@ -87,6 +89,106 @@ def slow(settings: Settings, progress: Progress) -> StageReport:
     return StageReport("slow")
 
 
+def endless(settings: Settings, progress: Progress) -> StageReport:
+    """Says who it is and takes for ever."""
+    (settings.work.root / "pids-endless.txt").write_text(str(os.getpid()))
+    time.sleep(600)
+    return StageReport("endless")
+
+
+def meets(settings: Settings, progress: Progress) -> StageReport:
+    """Done as soon as `other` runs at the same time."""
+    return _meet(settings, "meets", "other")
+
+
+def other(settings: Settings, progress: Progress) -> StageReport:
+    """Done as soon as `meets` runs at the same time."""
+    return _meet(settings, "other", "meets")
+
+
+def _meet(settings: Settings, name: str, whom: str) -> StageReport:
+    (settings.work.root / f"{name}.here").touch()
+    deadline = time.monotonic() + 30
+    while not (settings.work.root / f"{whom}.here").exists():
+        if time.monotonic() > deadline:
+            raise DataError(f"{whom} did not come")
+        time.sleep(0.01)
+    return _leave(settings, name)
+
+
+def fails_beside_slow(settings: Settings, progress: Progress) -> StageReport:
+    """Fails once `slow` is at work."""
+    while not (settings.work.root / "pids.txt").exists():
+        time.sleep(0.01)
+    raise DataError("Half of the rows are gone.")
+
+
+def busy(settings: Settings, progress: Progress) -> StageReport:
+    """Finds something locked twice, and is done at the third try."""
+    tries = settings.work.root / "tries.txt"
+    with tries.open("a") as note:
+        note.write("x")
+    if len(tries.read_text()) <= 2:
+        raise BusyError("The registry is locked: try again.")
+    return _leave(settings, "busy")
+
+
+def refused(settings: Settings, progress: Progress) -> StageReport:
+    raise PromotionError("Version 2 is not promoted to champion: it is no better.")
+
+
+def holds(settings: Settings, progress: Progress, name: str = "holds") -> StageReport:
+    """Says that it is there, and goes on once nobody holds it back: `FILE` below the work folder does."""
+    (settings.work.root / f"{name}.pid").write_text(str(os.getpid()))
+    with replace_directory(settings.work.root / f"{name}-half") as folder:
+        (folder / "half.txt").write_text("half")
+        while (settings.work.root / f"hold-{name}").exists():
+            time.sleep(0.02)
+    return _leave(settings, name)
+
+
+def one(settings: Settings, progress: Progress) -> StageReport:
+    return holds(settings, progress, "one")
+
+
+def left(settings: Settings, progress: Progress) -> StageReport:
+    return holds(settings, progress, "left")
+
+
+def right(settings: Settings, progress: Progress) -> StageReport:
+    return holds(settings, progress, "right")
+
+
+def end(settings: Settings, progress: Progress) -> StageReport:
+    return holds(settings, progress, "end")
+
+
+def decides(settings: Settings, progress: Progress) -> StageReport:
+    """Notes when it comes and when it goes."""
+    for word in ("in", "out"):
+        with (settings.work.root / "decided.txt").open("a") as note:
+            note.write(f"{word} ")
+        time.sleep(0.3)
+    return StageReport("decides")
+
+
+def registers(settings: Settings, progress: Progress) -> StageReport:
+    """Registers an empty version in the real registry, unless one is there; a file `full` means that its disk is."""
+    client = registry_client(settings)
+    name = settings.registry.model_name
+    if (settings.work.root / "full").exists():
+        size = (settings.work.registry / "mlflow.db").stat().st_size
+        resource.setrlimit(resource.RLIMIT_FSIZE, (size // 2, size // 2))
+    found = client.search_model_versions(f"name='{name}'")
+    if not found:
+        experiment = client.create_experiment("t", artifact_location=(settings.work.registry / "artifacts").as_uri())
+        run = client.create_run(experiment)
+        client.create_registered_model(name)
+        found = [client.create_model_version(name, "file:///nowhere", run.info.run_id)]
+    client.set_registered_model_tag(name, "decided", "x" * 3000)
+    return StageReport("register", metrics={"version": int(found[0].version)})
+
+
 def stage(name: str, **facts: object) -> Stage:
     """Return a table row for one of the functions above."""
     known = {"function": f"{__name__}:{name}", "does": f"run {name}", "seconds": 1.0}
@@ -99,3 +201,11 @@ CHAIN = (
     stage("aside", upstream=("first",), settings=("training",), outputs=("aside/content.txt",)),
     stage("last", upstream=("second", "aside"), settings=("replay",), intact=f"{__name__}:there"),
 )
+FORK = (stage("slow"), stage("endless"), stage("last", upstream=("slow", "endless")))
+DIAMOND = (
+    stage("one", outputs=("one",)),
+    stage("left", upstream=("one",), outputs=("left",)),
+    stage("right", upstream=("one",), outputs=("right",)),
+    stage("end", upstream=("left", "right"), outputs=("end",)),
+)
+REGISTER = (stage("register", function=f"{__name__}:registers"),)

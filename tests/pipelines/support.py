@@ -29,8 +29,8 @@ class RememberingDisplay:
         self.messages: list[tuple[str, float]] = []
 
     @contextlib.contextmanager
-    def build(self, expected: Mapping[str, float]) -> Iterator[None]:
-        self.expected = dict(expected)
+    def build(self, expected: Mapping[Stage, float]) -> Iterator[None]:
+        self.expected = {stage.name: seconds for stage, seconds in expected.items()}
         yield
 
     def reused(self, stage: Stage, record: StageRecord) -> None:
@@ -39,7 +39,7 @@ class RememberingDisplay:
     def started(self, stage: Stage) -> None:
         self.ran.append(stage.name)
 
-    def progressed(self, message: str, done: float) -> None:
+    def progressed(self, stage: Stage, message: str, done: float) -> None:
         self.messages.append((message, done))
 
     def finished(self, stage: Stage, record: StageRecord) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import shutil
+import threading
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -19,6 +20,7 @@ from pipelines.disk import means_disk_full
 from pipelines.stages import STAGES, stages_up_to
 from tests.pipelines.fake_stages import CHAIN, MEGABYTES, OUTSIDE, stage
 from tests.pipelines.support import RememberingDisplay, settings_in
+from tests.support.waiting import running
 
 
 def run(settings: Settings, target: str = "last", **options: Any) -> list[str]:
@@ -172,6 +174,47 @@ def test_two_builds_of_one_work_folder_do_not_overlap(tmp_path: Path) -> None:
     ):
         run(settings)
     assert run(settings, "first") == ["first"]
+
+
+def test_stages_that_do_not_rest_on_each_other_run_beside_each_other(tmp_path: Path) -> None:
+    pair = (stage("meets"), stage("other"), stage("last", upstream=("meets", "other")))
+    outcomes = build(settings_in(tmp_path), "last", RememberingDisplay(), stages=pair)
+    assert [outcome.record.report.stage for outcome in outcomes] == ["meets", "other", "last"]
+    assert (tmp_path / "trace.txt").read_text().split()[-1] == "last"
+
+
+def test_an_error_of_one_stage_ends_the_one_beside_it_and_what_it_wrote(tmp_path: Path) -> None:
+    pair = (stage("slow"), stage("fails_beside_slow"), stage("last", upstream=("slow", "fails_beside_slow")))
+    settings = settings_in(tmp_path)
+    with pytest.raises(DataError, match="Half of the rows"):
+        run(settings, stages=pair)
+    assert not any(running(int(pid)) for pid in (tmp_path / "pids.txt").read_text().split())
+    assert not list(tmp_path.glob("**/*.partial"))
+    assert [item.name for item in settings.work.stages.glob("*")] == []
+
+
+def test_a_build_waits_for_another_one_if_it_is_told_to(tmp_path: Path) -> None:
+    settings = settings_in(tmp_path)
+    with exclusive(settings.work.run / "build.lock", what="A build"):
+        free = threading.Timer(0.5, lambda: None)
+        free.start()
+        done = threading.Thread(target=run, args=(settings, "first"), kwargs={"patience": 30.0})
+        done.start()
+        free.join()
+        assert not (tmp_path / "first").exists()
+    done.join()
+    assert (tmp_path / "first").exists()
+
+
+def test_what_has_a_lock_of_its_own_runs_beside_a_build_but_not_beside_itself(tmp_path: Path) -> None:
+    settings, decides = settings_in(tmp_path), (stage("first", lock="aliases"),)
+    with exclusive(settings.work.run / "build.lock", what="A build"):
+        assert run_alone(settings, "first", RememberingDisplay(), {}, decides).ran
+    with (
+        exclusive(settings.work.run / "aliases.lock", what="Another"),
+        pytest.raises(AlreadyRunningError, match="What decides about aliases is already under way"),
+    ):
+        run_alone(settings, "first", RememberingDisplay(), {}, decides, patience=0.0)
 
 
 def test_a_stage_run_alone_leaves_the_records_as_they_are(built: Path) -> None:

@@ -18,10 +18,10 @@ RECORD = StageRecord("f", REPORT, 12.34, 640.2, "2025-01-02T03:04:05+00:00")
 
 
 def play(display: PlainDisplay | LiveDisplay) -> None:
-    with display.build({"first": 100.0, "second": 40.0}):
+    with display.build({stage("first"): 100.0, stage("second", upstream=("first",)): 40.0}):
         display.reused(stage("aside"), RECORD)
         display.started(stage("first"))
-        display.progressed("sorting", 0.4)
+        display.progressed(stage("first"), "sorting", 0.4)
         display.finished(stage("first"), RECORD)
 
 
@@ -52,16 +52,43 @@ def test_on_a_terminal_finished_stages_stay_on_screen() -> None:
     assert "rows [raw]" in out.getvalue()
 
 
+def test_stages_beside_each_other_live_on_screen_together_each_with_its_own_message() -> None:
+    console = Console(file=io.StringIO(), force_terminal=True, width=160)
+    display = LiveDisplay(console)
+    left, right = stage("second"), stage("aside")
+    with display.build({left: 100.0, right: 40.0}):
+        for item, message in ((left, "growing trees"), (right, "fitting a network")):
+            display.started(item)
+            display.progressed(item, message, 0.5)
+        shown = io.StringIO()
+        Console(file=shown, width=160).print(display._render())
+    rows = [line.split() for line in shown.getvalue().splitlines()]
+    assert [(row[1], row[-1]) for row in rows[:2]] == [("second", "trees"), ("aside", "network")]
+    assert " ".join(rows[2]) == "run second · 0 s so far · run aside · 0 s so far · about 50 s left"
+
+
+CHAIN = {stage("first"): 100.0, stage("second", upstream=("first",)): 40.0}
+FORK = CHAIN | {stage("aside", upstream=("first",)): 70.0, stage("last", upstream=("second", "aside")): 5.0}
+
+
 def test_the_time_left_is_that_of_the_running_stage_and_all_later_ones() -> None:
-    estimate = Estimate({"first": 100.0, "second": 40.0})
-    assert estimate.left("first", 30.0, 0.0) == 70.0 + 40.0
-    assert estimate.left("second", 50.0, 0.0) == 0.0
+    estimate = Estimate(CHAIN)
+    assert estimate.left({"first": (30.0, 0.0)}) == 70.0 + 40.0
+    assert estimate.left({"second": (50.0, 0.0)}, {"first"}) == 0.0
+
+
+def test_of_stages_beside_each_other_the_longest_tells_the_time_left() -> None:
+    estimate = Estimate(FORK)
+    assert estimate.left({"first": (0.0, 0.0)}) == 100.0 + 70.0 + 5.0
+    assert estimate.left({"second": (10.0, 0.0), "aside": (10.0, 0.0)}, {"first"}) == 60.0 + 5.0
+    assert estimate.left({"second": (10.0, 0.0)}, {"first", "aside"}) == 30.0 + 5.0
 
 
 def test_a_stage_that_is_nearly_done_is_believed_over_its_history() -> None:
-    estimate = Estimate({"first": 100.0})
-    assert estimate.left("first", 150.0, 0.5) == 75.0  # half of what its own pace says: history expected it to be over
-    assert estimate.left("first", 200.0, 1.0) == 0.0
+    estimate = Estimate({stage("first"): 100.0})
+    # Half of what its own pace says: history expected it to be over.
+    assert estimate.left({"first": (150.0, 0.5)}) == 75.0
+    assert estimate.left({"first": (200.0, 1.0)}) == 0.0
 
 
 def test_durations_read_as_a_person_says_them() -> None:

@@ -18,8 +18,8 @@ import pytest
 
 from pipelines.stages import STAGES as TABLE
 from tests.pipelines.test_cli import DATASET, ROOT
-from tests.pipelines.test_interrupt import wait_for
 from tests.support.ports import free_port
+from tests.support.waiting import wait_until
 
 pytestmark = pytest.mark.e2e
 STAGES = [stage.name for stage in TABLE]
@@ -161,8 +161,8 @@ def test_what_is_up_in_the_background_can_be_looked_at_and_taken_down(shop: Shop
     assert "already up" in shop.start("run").communicate(timeout=60)[1]
 
     os.kill(up["parts"]["redis"]["pid"], signal.SIGKILL)
-    wait_for(lambda: shop.ask("status")["redis"]["state"] == "ok")
-    wait_for(lambda: shop.ask("status")["consumer"]["state"] == "ok")
+    wait_until(lambda: shop.ask("status")["redis"]["state"] == "ok")
+    wait_until(lambda: shop.ask("status")["consumer"]["state"] == "ok")
     log = (shop.home / "logs" / "supervisor.log").read_text()
     assert "redis (process" in log
     assert "redis is back" in log
@@ -192,7 +192,7 @@ def test_serving_what_was_never_built_says_what_to_build(tmp_path: Path) -> None
 def test_ctrl_c_during_a_build_leaves_nothing_behind(tmp_path: Path) -> None:
     shop = Shop(tmp_path / "home", free_port(), free_port())
     process = shop.start("run")
-    wait_for((shop.home / "stages" / "ingest.json").exists)
+    wait_until((shop.home / "stages" / "ingest.json").exists)
     time.sleep(1.0)  # somewhere inside the next stage
     process.send_signal(signal.SIGINT)
     _, said = process.communicate(timeout=60)

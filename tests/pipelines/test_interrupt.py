@@ -6,14 +6,12 @@ import os
 import signal
 import subprocess
 import sys
-import time
-from collections.abc import Callable
 from pathlib import Path
 
-import psutil
 import pytest
 
 from tests.pipelines.fake_stages import OUTSIDE
+from tests.support.waiting import running, wait_until
 
 PATIENCE_SECONDS = 30
 DRIVER = """
@@ -22,43 +20,30 @@ from pipelines.build import build
 from pipelines.cli.failure import guarded
 from pipelines.live_display import display_for
 from rich.console import Console
-from tests.pipelines.fake_stages import stage
+from tests.pipelines.fake_stages import FORK
 from tests.pipelines.support import settings_in
 from pathlib import Path
 import signal, typer
 signal.signal(signal.SIGTERM, signal.default_int_handler)
 try:
-    guarded(build)(settings_in(Path(sys.argv[1])), "slow", display_for(Console()), stages=(stage("slow"),))
+    guarded(build)(settings_in(Path(sys.argv[1])), "last", display_for(Console()), stages=FORK)
 except typer.Exit as end:
     sys.exit(end.exit_code)
 """
 
 
-def wait_for(condition: Callable[[], bool]) -> None:
-    """Wait until a condition holds; fail when it does not in time."""
-    deadline = time.monotonic() + PATIENCE_SECONDS
-    while not condition():
-        assert time.monotonic() < deadline, "waited in vain"
-        time.sleep(0.02)
-
-
 def start_slow_build(folder: Path) -> tuple[subprocess.Popen[str], list[int]]:
-    """Start a build in a process of its own; return it with the pids of its stage and of the stage's worker."""
+    """Start a build of two stages beside each other; return it with the pids of both, and of a worker of the first."""
     (folder / OUTSIDE).touch()
     build = subprocess.Popen(
         [sys.executable, "-c", DRIVER, str(folder)], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
     )
-    note = folder / "pids.txt"
-    wait_for(lambda: note.exists() and len(note.read_text().split()) == 2)
-    return build, [int(pid) for pid in note.read_text().split()]
 
+    def pids() -> list[int]:
+        return [int(pid) for note in folder.glob("pids*.txt") for pid in note.read_text().split()]
 
-def running(pid: int) -> bool:
-    """Return whether a process runs; one that merely waits to be collected does not."""
-    try:
-        return psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
-    except psutil.NoSuchProcess:
-        return False
+    wait_until(lambda: len(pids()) == 3)
+    return build, pids()
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
@@ -78,9 +63,10 @@ def test_an_interrupted_build_leaves_no_process_and_nothing_half_written(
 
 
 def test_a_build_that_is_killed_takes_its_stage_along(tmp_path: Path) -> None:
-    build, (stage, worker) = start_slow_build(tmp_path)
+    build, pids = start_slow_build(tmp_path)
+    worker = int((tmp_path / "pids.txt").read_text().split()[1])
     build.kill()
     build.communicate(timeout=PATIENCE_SECONDS)
-    wait_for(lambda: not running(stage))
+    wait_until(lambda: not any(running(pid) for pid in pids if pid != worker))
     os.kill(worker, signal.SIGKILL)  # the fake stage's own child, which asked for nothing
     assert not list(tmp_path.glob("**/*.partial"))

@@ -20,7 +20,7 @@ from pipelines.parts.command import CommandPart
 from pipelines.parts.record import Identity, read_up
 from pipelines.parts.supervisor import Supervisor
 from tests.pipelines.support import settings_in
-from tests.pipelines.test_interrupt import running, wait_for
+from tests.support.waiting import running, wait_until
 
 SLEEPER = "import sys, time; open(sys.argv[1], 'a').write('up '); time.sleep(600)"
 WITH_WORKER = (
@@ -138,7 +138,7 @@ def test_what_a_part_started_ends_with_it(tmp_path: Path) -> None:
     with Supervisor(settings_in(tmp_path).work, [part(tmp_path, "leader", WITH_WORKER)], print):
         worker = int((tmp_path / "leader").read_text())
         assert running(worker)
-    wait_for(lambda: not running(worker))
+    wait_until(lambda: not running(worker))
 
 
 def test_two_supervisors_of_one_work_folder_do_not_overlap(tmp_path: Path) -> None:
@@ -161,12 +161,12 @@ def test_parts_end_when_their_supervisor_is_killed(tmp_path: Path) -> None:
     )
     supervisor = subprocess.Popen([sys.executable, "-c", code, str(tmp_path)], stdout=subprocess.DEVNULL)
     work = settings_in(tmp_path).work
-    wait_for(lambda: (record := read_up(work)) is not None and record.ready)
+    wait_until(lambda: (record := read_up(work)) is not None and record.ready)
     record = read_up(work)
     assert record is not None
     supervisor.kill()
     supervisor.wait()
-    wait_for(lambda: record.parts["store"].process() is None)
+    wait_until(lambda: record.parts["store"].process() is None)
 
 
 def test_the_pause_before_a_restart_doubles_up_to_a_bound_and_then_ends() -> None:

@@ -1,0 +1,60 @@
+"""A Prefect server for tests: one a test run, nothing of which outlives it."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import httpx
+import pytest
+
+from configs import load_settings
+from pipelines.flows.home import API_URL, SERVER_SECONDS, prefect_environment
+from pipelines.processes import end_group
+from tests.support.ports import free_port
+
+
+@pytest.fixture(scope="session")
+def prefect_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """URL of its API. Prefect reads its variables when it is imported, so that they are set for the whole test run."""
+    home = tmp_path_factory.mktemp("prefect")
+    os.environ |= prefect_environment(load_settings(home=home))
+    port = free_port()
+    os.environ[API_URL] = f"http://127.0.0.1:{port}/api"
+    with (home / "server.log").open("wb") as log:
+        server = subprocess.Popen(
+            [sys.executable, "-m", "prefect", "server", "start", "--host", "127.0.0.1", "--port", str(port)],
+            stdout=log,
+            stderr=log,
+            start_new_session=True,
+        )
+    try:
+        wait_until_healthy(os.environ[API_URL], home / "server.log")
+        yield os.environ[API_URL]
+    finally:
+        end_group(server)
+
+
+def wait_until_healthy(url: str, log: Path) -> None:
+    """Return once a Prefect server answers; fail the test when it does not in time."""
+    deadline = time.monotonic() + SERVER_SECONDS
+    while time.monotonic() < deadline:
+        try:
+            if httpx.get(f"{url}/health", timeout=5).status_code == httpx.codes.OK:
+                return
+        except httpx.HTTPError:
+            time.sleep(0.2)
+    pytest.fail(f"Prefect's server did not start: {log.read_text(errors='replace')[-2000:]}")
+
+
+def runs_of(url: str, flow: str) -> list[dict[str, object]]:
+    """Return the runs of a flow that a server knows, the newest first."""
+    wanted = {"flows": {"name": {"any_": [flow]}}, "sort": "START_TIME_DESC"}
+    answer = httpx.post(f"{url}/flow_runs/filter", json=wanted, timeout=30)
+    answer.raise_for_status()
+    found: list[dict[str, object]] = answer.json()
+    return found
