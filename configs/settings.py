@@ -2,8 +2,8 @@
 
 A nested key is reached with two underscores: `TILLWISE_SERVING__PORT=3001` sets `serving.port`. Keys that do not
 exist are refused wherever they come from, so a typing error is never a silent default. What happens offline is set in
-`configs.learning`, what happens live in `configs.live`, who may do what in
-`configs.access`.
+`configs.learning`, what happens live in `configs.live`, how a version is released in `configs.releasing`, who may do
+what in `configs.access`.
 """
 
 from __future__ import annotations
@@ -51,6 +51,7 @@ from configs.live import (
     ReplaySettings,
     ServingSettings,
 )
+from configs.releasing import ReleaseSettings
 from configs.section import Section
 
 __all__ = [
@@ -73,6 +74,7 @@ __all__ = [
     "RecordSettings",
     "RedisSettings",
     "RegistrySettings",
+    "ReleaseSettings",
     "ReplaySettings",
     "Section",
     "ServingSettings",
@@ -133,6 +135,7 @@ class Settings(BaseSettings):
     record: RecordSettings
     replay: ReplaySettings
     monitoring: MonitoringSettings
+    release: ReleaseSettings
 
     @classmethod
     def settings_customise_sources(

@@ -114,6 +114,24 @@ ON_DEMAND: tuple[Stage, ...] = (
         seconds=5,
     ),
     Stage(
+        name="release_start",
+        function="monitoring.release.stage:start",
+        does="let a version be tried beside the champion",
+        seconds=5,
+    ),
+    Stage(
+        name="release",
+        function="monitoring.release.stage:step",
+        does="look at the running release, and advance or stop it",
+        seconds=5,
+    ),
+    Stage(
+        name="release_stop",
+        function="monitoring.release.stage:stop",
+        does="stop the running release",
+        seconds=5,
+    ),
+    Stage(
         name="recommend",
         function="training.batch:recommend",
         does="rank the best products for each case",

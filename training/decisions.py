@@ -19,19 +19,22 @@ if TYPE_CHECKING:
 PREFIX = "decision"
 
 
+Kind = Literal["promote", "rollback", "release"]
+
+
 @dataclass(frozen=True)
 class Decision:
-    """That somebody moved an alias.
+    """That somebody moved an alias, or how a release goes on.
 
     Attributes:
         at: RFC 3339, to the microsecond, so that their order is that of their text.
-        kind: whether it went on or back. alias: which.
-        before, after: registry versions; before is None for the first.
+        kind: whether it went on or back; or a release, which moves nothing by itself. alias: which.
+        before, after: registry versions; before is None for the first. Of a release what serves, and what is released.
         who: user and machine. why: in words. evidence: figures that it rests on.
     """
 
     at: str
-    kind: Literal["promote", "rollback"]
+    kind: Kind
     alias: str
     before: str | None
     after: str
@@ -42,7 +45,7 @@ class Decision:
     @classmethod
     def now(
         cls,
-        kind: Literal["promote", "rollback"],
+        kind: Kind,
         alias: str,
         before: str | None,
         after: str,
@@ -78,6 +81,8 @@ def standing(history: Iterable[Decision]) -> list[str]:
     """
     stack: list[str] = []
     for decision in history:
+        if decision.kind == "release":
+            continue
         if decision.kind == "rollback":
             while stack and stack[-1] != decision.after:
                 stack.pop()

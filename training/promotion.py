@@ -32,6 +32,7 @@ def promote(
     alias: str = CHAMPION,
     force: bool = False,
     why: str | None = None,
+    evidence: Mapping[str, Any] | None = None,
 ) -> StageReport:
     """Point `alias` at a version if it passes the gate, and record the decision.
 
@@ -45,7 +46,7 @@ def promote(
         version: registry version; the newest when None.
         alias: which alias to move.
         force: move it although the gate refuses; needs `why`, which is recorded.
-        why: reason for a forced promotion.
+        why: reason for a forced promotion. evidence: figures to record beside the gate's.
 
     Raises:
         NotBuiltError: nothing is registered, or no such version.
@@ -68,7 +69,9 @@ def promote(
     held = champion(settings, alias)
     before = None if held is None else str(held.version)
     reason = against if force else "passed the gate"
-    decision = Decision.now("promote", alias, before, str(chosen.version), why=reason, evidence=gate.evidence)
+    decision = Decision.now(
+        "promote", alias, before, str(chosen.version), why=reason, evidence={**gate.evidence, **(evidence or {})}
+    )
     _carry_out(settings, client, decision, chosen, folder)
     return _report(decision, chosen)
 
