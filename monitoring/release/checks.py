@@ -83,15 +83,17 @@ def against(arm: Ratio, control: Ratio, *, alpha: float, tightest_at: float) -> 
     return effect(arm, control, alpha=alpha, tightest_at=tightest_at)
 
 
-def share(units: NDArray[np.int32], flags: NDArray[np.bool_]) -> Ratio:
-    """Return the share of answers that a flag is set for, over people, with one person more of either kind.
+def mean(units: NDArray[np.int32], values: NDArray[np.float64] | NDArray[np.bool_]) -> Ratio:
+    """Return the mean over answers of what lies in [0, 1], a share being one of noughts and ones.
 
-    Where all answers are alike the variance would be 0, and nothing could ever be said (Agresti and Coull 1998).
+    Its variance is that with one person more at either end: where all answers are alike it would be 0, and nothing
+    could ever be said (after Agresti and Coull 1998, The American Statistician).
     """
     _, mine = np.unique(units, return_inverse=True)
-    values = np.stack([flags.astype(np.float64), np.ones(flags.size)], axis=1)
-    totals = np.concatenate([per_person(mine.astype(np.int32), values), [[0.0, 1.0], [1.0, 1.0]]])
-    return ratio(totals[:, 0], totals[:, 1])
+    totals = per_person(mine.astype(np.int32), np.stack([values.astype(np.float64), np.ones(values.size)], axis=1))
+    wary = np.concatenate([totals, [[0.0, 1.0], [1.0, 1.0]]])
+    found = ratio(totals[:, 0], totals[:, 1])
+    return Ratio(found.value, ratio(wary[:, 0], wary[:, 1]).variance, found.people)
 
 
 def no_worse(name: str, arm: Ratio, control: Ratio, margin: float, change: Effect) -> Check:

@@ -21,9 +21,9 @@ from monitoring.release.checks import (
     against,
     alpha_of_a_test,
     by_rail,
+    mean,
     no_more,
     no_worse,
-    share,
     too_few,
     waits_for,
     worst,
@@ -119,7 +119,7 @@ def _of_answers(seen: Observed, name: str, flags: NDArray[np.bool_], limit: floa
     shares = []
     for arm in (CANDIDATE, CONTROL):
         mine = (seen.arm == seen.arms.index(arm)) & seen.faithful
-        shares.append(share(seen.unit[mine], flags[mine]))
+        shares.append(mean(seen.unit[mine], flags[mine]))
     return no_more(name, shares[0], shares[1], limit, against(shares[0], shares[1], **test))
 
 

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from configs.releasing import ReleaseStep
 from configs.settings import GuardrailSettings, MonitoringSettings, ReleaseSettings
 from monitoring.experiments.diversity import Counts
-from monitoring.experiments.effects import Ratio, per_person, ratio
+from monitoring.experiments.effects import Ratio
 from monitoring.experiments.guardrails import of_diversity
 from monitoring.release.checks import (
     Check,
@@ -22,8 +22,8 @@ from monitoring.release.checks import (
     against,
     alpha_of_a_test,
     by_rail,
+    mean,
     no_more,
-    share,
     too_few,
     waits_for,
     worst,
@@ -82,12 +82,12 @@ def judge_shadow(seen: Lists, step: ReleaseStep, release: ReleaseSettings, basis
 def _checks(seen: Lists, step: ReleaseStep, release: ReleaseSettings, *, enough: bool) -> list[Check]:
     alpha, tightest_at = alpha_of_a_test(release), float(step.least_people)
     unit, tried = seen.unit[seen.tried], seen.tried
-    failed, none = share(unit, seen.failed[tried]), Ratio(0.0, 0.0, 0)
+    failed, none = mean(unit, seen.failed[tried]), Ratio(0.0, 0.0, 0)
     limit = release.shadow.failed_share
     test = {"alpha": alpha, "tightest_at": tightest_at}
     checks = [no_more("failed_share", failed, none, limit, against(failed, none, **test))]
-    slow = share(unit, seen.shadow_ms[tried] > release.guardrails.latency_ms)
-    answered = share(seen.unit, seen.latency_ms > release.guardrails.latency_ms)
+    slow = mean(unit, seen.shadow_ms[tried] > release.guardrails.latency_ms)
+    answered = mean(seen.unit, seen.latency_ms > release.guardrails.latency_ms)
     checks.append(no_more("slow_share", slow, answered, release.guardrails.slow_share, against(slow, answered, **test)))
     checks.append(_agreement(seen, release.shadow.least_agreement, alpha, tightest_at))
     if enough:
@@ -103,20 +103,12 @@ def _agreement(seen: Lists, least: float, alpha: float, tightest_at: float) -> C
     told = np.isfinite(seen.agreement)
     if np.unique(seen.unit[told]).size < 2:
         return too_few(("agreement",))[0]
-    found = _mean(seen.unit[told], seen.agreement[told])
+    found = mean(seen.unit[told], seen.agreement[told])
     sure = always_valid(found.value - least, found.variance, found.people, alpha=alpha, tightest_at=tightest_at)
     low, high = float(sure.low) + least, float(sure.high) + least
     says = f"agreement {found.value:.0%} [{low:.0%}, {high:.0%}], at least {least:.0%}"
     verdict: Verdict = "worse" if high < least else "fine" if found.value >= least else "open"
     return Check("agreement", found.value, low, high, least, verdict, says)
-
-
-def _mean(units: NDArray[np.int32], values: NDArray[np.float64]) -> Ratio:
-    """Return the mean over answers, with one person more of either extreme: see `checks.share`."""
-    _, mine = np.unique(units, return_inverse=True)
-    totals = per_person(mine.astype(np.int32), np.stack([values, np.ones(values.size)], axis=1))
-    totals = np.concatenate([totals, [[0.0, 1.0], [1.0, 1.0]]])
-    return ratio(totals[:, 0], totals[:, 1])
 
 
 def _too_early(seen: Lists, scored: int, step: ReleaseStep) -> str | None:
