@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import json
 from collections.abc import Callable, Sequence
 from datetime import timedelta
 from pathlib import Path
@@ -11,12 +12,14 @@ from typing import Any
 import pytest
 from mlflow import MlflowClient
 from rich.console import Console
+from typer.testing import CliRunner
 
 from configs.errors import ConfigError, NotBuiltError, PromotionError
-from monitoring.release import history
+from monitoring.release import history, stage
 from monitoring.release.looking import look, stop
 from monitoring.release.starting import begin
 from monitoring.release.view import release_screen
+from pipelines.cli.app import command_tree
 from serving.experiments.file import experiment_of
 from tests.events.record.support import die_after
 from tests.monitoring.release.support import BAD, GOOD, LISTED, QUIET, Shop
@@ -277,6 +280,40 @@ def test_a_person_sees_steps_figures_and_looks(shop: Shop) -> None:
     stop(shop.settings, QUIET, "it looks odd")
     text = rendered(release_screen(None, history.newest_history(shop.settings), shop.settings.release))
     assert "of version 2: stopped by hand, it looks odd. It is marked as bad" in text
+
+
+def test_stages_report_what_they_did_for_a_machine(shop: Shop) -> None:
+    settings = shop.settings
+    assert stage.step(settings, QUIET).metrics["action"] == "none"
+    begun = stage.start(settings, QUIET, version="2", force=True, why="a test")
+    assert (begun.metrics["action"], begun.metrics["step"]) == ("start", "shadow")
+    shop.shows(CONTROL, 40, shadow=LISTED)
+    looked = stage.step(settings, QUIET)
+    assert (looked.metrics["action"], looked.metrics["step"], looked.metrics["people"][CANDIDATE]) == (
+        "advance",
+        "canary",
+        40,
+    )
+    assert "step shadow passed, on to canary" in looked.notes[0]
+    assert stage.stop(settings, QUIET, why="it looks odd").metrics["action"] == "stop"
+    with pytest.raises(ConfigError, match="No release runs"):
+        stage.stop(settings, QUIET, why="again")
+
+
+def test_the_command_shows_what_runs_and_how_it_ended(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
+    def command(*arguments: str) -> str:
+        done = CliRunner().invoke(command_tree(), ["release", "status", *arguments])
+        assert done.exit_code == 0
+        return done.stdout
+
+    monkeypatch.setenv("TILLWISE_HOME", str(shop.settings.work.root))
+    assert "No version was ever released here" in command()
+    shop.starts()
+    told = json.loads(command("--json"))
+    assert (told["running"]["version"], told["record"]["outcome"]) == ("2", "running")
+    stop(shop.settings, QUIET, "it looks odd")
+    told = json.loads(command("--json"))
+    assert (told["running"], told["record"]["outcome"]) == (None, "stopped by hand")
 
 
 def rendered(screen: Any) -> str:
