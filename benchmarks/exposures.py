@@ -45,6 +45,7 @@ from serving.experiments import (
     Exploration,
     ExposureLog,
     Ranked,
+    RunningExperiments,
     Shadows,
     depth,
     explore,
@@ -124,7 +125,11 @@ async def _measure(settings: Settings, model: Recommender, contexts: Sequence[Co
     exposures = settings.serving.exposures.model_copy(update={"queue": len(contexts)})
     async with connect(settings) as broker, redis.Redis.from_url(settings.redis_url) as client:
         log = ExposureLog(
-            broker, exposures, settings.events, Shadows((), lambda _: model), lambda shown: remember(client, shown)
+            broker,
+            exposures,
+            settings.events,
+            Shadows(RunningExperiments(), lambda _: model),
+            lambda shown: remember(client, shown),
         )
         for number, context in enumerate(contexts):
             _one(log, spent, model, context, number)

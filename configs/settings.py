@@ -2,8 +2,8 @@
 
 A nested key is reached with two underscores: `TILLWISE_SERVING__PORT=3001` sets `serving.port`. Keys that do not
 exist are refused wherever they come from, so a typing error is never a silent default. What happens offline is set in
-`configs.learning`, what happens live in `configs.live`, who may do what in
-`configs.access`, what happens when in `configs.schedules`.
+`configs.learning`, what happens live in `configs.live`, how a version is released in `configs.releasing`, who may do
+what in `configs.access`, what happens when in `configs.schedules`.
 """
 
 from __future__ import annotations
@@ -52,6 +52,7 @@ from configs.live import (
     ReplaySettings,
     ServingSettings,
 )
+from configs.releasing import ReleaseSettings
 from configs.schedules import CadenceSettings, FlowSettings
 from configs.section import Section
 
@@ -78,6 +79,7 @@ __all__ = [
     "RecordSettings",
     "RedisSettings",
     "RegistrySettings",
+    "ReleaseSettings",
     "ReplaySettings",
     "Section",
     "ServingSettings",
@@ -143,6 +145,7 @@ class Settings(BaseSettings):
     replay: ReplaySettings
     monitoring: MonitoringSettings
     flows: FlowSettings
+    release: ReleaseSettings
 
     @classmethod
     def settings_customise_sources(

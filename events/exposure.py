@@ -44,8 +44,9 @@ class Exposure(msgspec.Struct, frozen=True, array_like=True):
         now: unix seconds that were ranked for. latency_ms: what it took to make the answer.
         cart: product ids. explored: whether chance changed what was shown.
         lines: what was shown, best place first. pool: (product id, score) of what chance could have shown besides.
-        shadow: arm → product ids that it would have shown, best first.
+        shadow: arm → product ids that it would have shown, best first; none if it could not rank.
         columns, features: see `features.exposed`; empty if features are not logged.
+        shadow_ms: arm → milliseconds that its ranking took.
     """
 
     unit: str
@@ -64,6 +65,7 @@ class Exposure(msgspec.Struct, frozen=True, array_like=True):
     shadow: dict[str, tuple[str, ...]] = {}
     columns: str = ""
     features: bytes = b""
+    shadow_ms: dict[str, float] = {}
 
 
 def message_id(request_id: str) -> str:

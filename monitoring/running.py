@@ -91,6 +91,8 @@ def service_area(settings: Settings) -> Area:
         return Area("service", "stale", facts, fix="tillwise rollback, or promote another version")
     if facts["rules"] is not None and facts["rules"]["refused"] is not None:
         return Area("service", "stale", facts, fix="correct the rules file as rules.refused says")
+    if facts["release"] is not None and facts["release"]["refused"] is not None:
+        return Area("service", "stale", facts, fix="do what release.refused says, or `tillwise release stop`")
     return Area("service", "ok", facts)
 
 

@@ -47,7 +47,7 @@ class Stage:
     lock: str | None = None
 
 
-PROMOTIONS, STEPS_BACK = "promotions", "steps back"
+PROMOTIONS, STEPS_BACK, RELEASES = "promotions", "steps back", "releases"
 """Locks of what decides which model serves: not that of the build, since stepping back must wait neither for training
 nor for a gate. `training.promotion` sees to it that an alias is moved by one at a time."""
 
@@ -185,6 +185,27 @@ ON_DEMAND: tuple[Stage, ...] = (
         does="let the earlier version serve again",
         seconds=5,
         lock=STEPS_BACK,
+    ),
+    Stage(
+        name="release_start",
+        function="monitoring.release.stage:start",
+        does="let a version be tried beside the champion",
+        seconds=5,
+        lock=RELEASES,
+    ),
+    Stage(
+        name="release",
+        function="monitoring.release.stage:step",
+        does="look at the running release, and advance or stop it",
+        seconds=5,
+        lock=RELEASES,
+    ),
+    Stage(
+        name="release_stop",
+        function="monitoring.release.stage:stop",
+        does="stop the running release",
+        seconds=5,
+        lock=RELEASES,
     ),
     Stage(
         name="recommend",

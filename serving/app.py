@@ -24,7 +24,7 @@ from serving.caching import PublicCache
 from serving.clock import Clock, service_clock
 from serving.description import tell_limits
 from serving.errors import HANDLERS
-from serving.experiments import ExposureLog, Shadows, running_experiments
+from serving.experiments import ExposureLog, RunningExperiments, Shadows
 from serving.ladder import Ladder
 from serving.metrics import counts
 from serving.models import Models
@@ -57,13 +57,17 @@ def make_app(settings: Settings, package: ModelPackage) -> Litestar:
     return make_serving_app(settings, Models.pinned(package))
 
 
-def make_serving_app(settings: Settings, models: Models) -> Litestar:
-    """Return the application around models, which may be swapped; nothing is connected before the first request."""
+def make_serving_app(settings: Settings, models: Models, experiments: RunningExperiments | None = None) -> Litestar:
+    """Return the application around models, which may be swapped; nothing is connected before the first request.
+
+    `experiments`: what runs, and is kept up to date by whoever hands it over; None: what the settings name.
+    """
     clock, gate, serving = models.clock, _gate(settings), settings.serving
-    state, broker, experiments = StateReader(settings), connect(settings), running_experiments(settings)
+    experiments = experiments or RunningExperiments.opened(settings)
+    state, broker = StateReader(settings), connect(settings)
     exposures = None
     if settings.serving.exposures.enabled:
-        shadows = Shadows(experiments.shadows, models.recommender)
+        shadows = Shadows(experiments, models.recommender)
         exposures = ExposureLog(broker, settings.serving.exposures, settings.events, shadows, state.remember)
     rules = RuleBook(settings.serving.rules_file, models.champion.matrix)
     models.prepare(rules.over)

@@ -25,14 +25,14 @@ from serving.admission import Admission
 from serving.answers import RecentAnswers
 from serving.budget import Budget
 from serving.clock import Clock
-from serving.experiments import Asked, Experiments, ExposureLog, shopper_of, unit_of
+from serving.experiments import Asked, ExposureLog, RunningExperiments, shopper_of, unit_of
 from serving.explain import contributions
 from serving.ladder import Ladder, rungs, step_of
 from serving.models import Models
 from serving.rules import RuleBook
 from serving.schema import Fallback, Item, RecommendationAnswer, RecommendationRequest, Status
 from serving.showing import Shown, show
-from serving.standing import model_status, rules_status
+from serving.standing import model_status, release_status, rules_status
 from serving.state import Known, StateReader
 from training.aliases import CHAMPION
 from training.recommender import ARMS, Recommendation
@@ -75,7 +75,7 @@ class Engine:
     limits: ServingSettings
     recent: RecentAnswers
     ladder: Ladder = field(default_factory=Ladder)
-    experiments: Experiments = field(default_factory=Experiments)
+    experiments: RunningExperiments = field(default_factory=RunningExperiments)
     exposures: ExposureLog | None = None
 
     async def answer(self, request: RecommendationRequest, budget: Budget) -> RecommendationAnswer:
@@ -114,7 +114,7 @@ class Engine:
 
     async def status(self, door: Admission) -> Status:
         """Return what serves, and how it is."""
-        package = self.models.champion.package
+        package, running = self.models.champion.package, self.experiments.now.running
         return Status(
             model_version=package.version,
             arms=list(ARMS),
@@ -125,10 +125,11 @@ class Engine:
             breaker=self.state.breaker,
             in_flight=door.inside,
             shed=door.shed,
-            experiment=None if self.experiments.running is None else self.experiments.running.name,
+            experiment=None if running is None else running.name,
             exposures=None if self.exposures is None else self.exposures.status(),
             model=model_status(self.models),
             rules=rules_status(self.rules),
+            release=release_status(self.experiments),
         )
 
     def warm(self) -> None:
@@ -145,7 +146,7 @@ class Engine:
         at, served, missing = self.clock(), self.models.champion, None
         now = at if request.at is None else request.at.timestamp()
         known = await self.state.read(request.session_id, request.shopper_id, now, served.matrix, budget)
-        assigned = self.experiments.assign(unit_for(request, known), request.arm, at)
+        assigned = self.experiments.now.assign(unit_for(request, known), request.arm, at)
         if assigned.arm is not None and assigned.arm.alias != CHAMPION:
             other = self.models.named(assigned.arm.alias)
             served, missing = other or served, None if other else f"no model is {assigned.arm.alias}"

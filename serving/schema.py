@@ -262,6 +262,22 @@ class RulesStatus(msgspec.Struct):
     refused: Annotated[RefusedRules | None, Meta(description="the newest change of the file, if it was refused")]
 
 
+class RefusedRelease(msgspec.Struct):
+    """A release's file that does not fit; what ran before runs on."""
+
+    reason: str
+    at: str
+
+
+class ReleaseStatus(msgspec.Struct):
+    """The release that the worker follows."""
+
+    version: Annotated[str | None, Meta(description="in the registry; null if no file that fits was ever read")]
+    package: str | None
+    step: str | None
+    refused: Annotated[RefusedRelease | None, Meta(description="what its file says now, if that is not followed")]
+
+
 class AccessStatus(msgspec.Struct):
     """Requests that this worker did not let through, since it started."""
 
@@ -279,7 +295,7 @@ class Status(msgspec.Struct):
     as_of: Annotated[str, Meta(description="the model knows nothing later; empty without a model")]
     now: Annotated[str, Meta(description="the service's clock")]
     redis: Annotated[bool, Meta(description="whether session and shopper state can be read")]
-    experiment: Annotated[str | None, Meta(description="the experiment that the service was started with")]
+    experiment: Annotated[str | None, Meta(description="the experiment that runs: the service's own, or a release's")]
     exposures: Annotated[ExposureStatus | None, Meta(description="null if exposures are not logged")]
     model: Annotated[ModelStatus | None, Meta(description="null while no model is loaded")]
     rules: Annotated[RulesStatus | None, Meta(description="null while no model is loaded")]
@@ -287,6 +303,7 @@ class Status(msgspec.Struct):
     in_flight: Annotated[int, Meta(description="recommendations that this worker works on")]
     shed: Annotated[int, Meta(description="recommendations that this worker has answered 429 since it started")]
     access: AccessStatus | None = None
+    release: Annotated[ReleaseStatus | None, Meta(description="null while none runs")] = None
 
 
 class Problem(msgspec.Struct):

@@ -17,6 +17,7 @@ from configs import load_settings
 from configs.logs import configure_logs
 from serving.app import make_bare_app, make_serving_app
 from serving.bare import save_last_resort
+from serving.experiments import RunningExperiments
 from serving.metrics import LagMeter
 from serving.models import Following, Models
 
@@ -102,8 +103,8 @@ class Worker:
 def _load() -> bool:
     """Serve a model from now on; return whether that worked, and say why not in the log."""
     try:
-        models = Models.opened(SETTINGS)
-        Worker.application, Worker.ready = make_serving_app(SETTINGS, models), True
+        models, experiments = Models.opened(SETTINGS), RunningExperiments.opened(SETTINGS)
+        Worker.application, Worker.ready = make_serving_app(SETTINGS, models, experiments), True
     except Exception as error:  # a damaged model fails in many ways; in none of them is nothing to be answered
         log.error("no model is loaded; trying again", error=repr(error), seconds=AGAIN_SECONDS)
         return False
@@ -114,7 +115,7 @@ def _load() -> bool:
     except OSError as error:
         log.warning("nothing is kept for a start without a model", error=str(error))
     if SETTINGS.serving.package is None:
-        Following(models, SETTINGS).start()
+        Following(models, SETTINGS, experiments).start()
     return True
 
 

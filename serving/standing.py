@@ -1,13 +1,14 @@
-"""Where models and rules stand, as `/v1/status` tells it."""
+"""Where models, rules and a release stand, as `/v1/status` tells it."""
 
 from __future__ import annotations
 
 import os
 
 from configs.moments import moment
+from serving.experiments import RunningExperiments
 from serving.models import Models
 from serving.rules import RuleBook
-from serving.schema import ModelStatus, RefusedPackage, RefusedRules, RulesStatus
+from serving.schema import ModelStatus, RefusedPackage, RefusedRelease, RefusedRules, ReleaseStatus, RulesStatus
 from training.aliases import CHALLENGER, CHAMPION
 
 
@@ -34,4 +35,17 @@ def rules_status(rules: RuleBook) -> RulesStatus:
         rules.version,
         moment(rules.loaded_at),
         None if refused is None else RefusedRules(refused.reason, moment(refused.at)),
+    )
+
+
+def release_status(experiments: RunningExperiments) -> ReleaseStatus | None:
+    """Return the release that the worker follows; None without one."""
+    release, refused = experiments.release, experiments.refused
+    if release is None and refused is None:
+        return None
+    return ReleaseStatus(
+        version=None if release is None else release.version,
+        package=None if release is None else release.package,
+        step=None if release is None else release.step,
+        refused=None if refused is None else RefusedRelease(refused.reason, moment(refused.at)),
     )

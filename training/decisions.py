@@ -21,23 +21,26 @@ PREFIX = "decision"
 State = Literal["begun", "done", "abandoned"]
 
 
+Kind = Literal["promote", "rollback", "release"]
+
+
 @dataclass(frozen=True)
 class Decision:
-    """That somebody moved an alias.
+    """That somebody moved an alias, or how a release goes on.
 
     It is told before the alias is moved and told again after it: one whose process died in between stays `begun`, and
     `settle` finds out what became of it.
 
     Attributes:
         at: RFC 3339, to the microsecond, so that their order is that of their text.
-        kind: whether it went on or back. alias: which.
-        before, after: registry versions; before is None for the first.
+        kind: whether it went on or back; or a release, which moves nothing by itself. alias: which.
+        before, after: registry versions; before is None for the first. Of a release what serves, and what is released.
         who: user and machine. why: in words. evidence: figures that it rests on.
         state: whether the alias was moved; abandoned: it never was.
     """
 
     at: str
-    kind: Literal["promote", "rollback"]
+    kind: Kind
     alias: str
     before: str | None
     after: str
@@ -49,7 +52,7 @@ class Decision:
     @classmethod
     def now(
         cls,
-        kind: Literal["promote", "rollback"],
+        kind: Kind,
         alias: str,
         before: str | None,
         after: str,
@@ -110,7 +113,7 @@ def standing(history: Iterable[Decision]) -> list[str]:
     """
     stack: list[str] = []
     for decision in history:
-        if decision.state != "done":
+        if decision.state != "done" or decision.kind == "release":
             continue
         if decision.kind == "rollback":
             while stack and stack[-1] != decision.after:

@@ -45,6 +45,7 @@ def promote(
     alias: str = CHAMPION,
     force: bool = False,
     why: str | None = None,
+    evidence: Mapping[str, Any] | None = None,
 ) -> StageReport:
     """Point `alias` at a version if it passes the gate (`training.gate`), and record the decision.
 
@@ -57,7 +58,7 @@ def promote(
         version: registry version; the newest when None.
         alias: which alias to move. Whichever it is, the version is compared with the champion.
         force: move it although the gate refuses; needs `why`, which is recorded with all that it overruled.
-        why: reason for a forced promotion.
+        why: reason for a forced promotion. evidence: figures to record beside the verdict.
 
     Raises:
         NotBuiltError: nothing is registered, or no such version.
@@ -81,10 +82,11 @@ def promote(
             )
         progress.update("moving the alias", 0.95)
         reason = f"forced ({why}) against: {verdict if verdict.objections else 'nothing'}" if force else str(verdict)
-        evidence = {"verdict": verdict.as_dict(), "overruled": [check.name for check in verdict.objections]}
+        overruled = [check.name for check in verdict.objections]
+        told = {"verdict": verdict.as_dict(), "overruled": overruled, **(evidence or {})}
         before = None if held is None else str(held.version)
-        decision = Decision.now("promote", alias, before, str(chosen.version), why=reason, evidence=evidence)
-        with _moving(settings):
+        decision = Decision.now("promote", alias, before, str(chosen.version), why=reason, evidence=told)
+        with moving(settings):
             _require_unmoved(settings, decision)
             _carry_out(settings, client, decision, chosen, download(settings, chosen))
     return _report(decision, chosen)
@@ -113,7 +115,7 @@ def rollback(
         RegistryFailedError: the registry cannot be used.
     """
     progress.update("opening the registry", 0.1)
-    with _moving(settings), in_registry(settings):
+    with moving(settings), in_registry(settings):
         client, name = registry_client(settings), settings.registry.model_name
         held = champion(settings, alias)
         if held is None:
@@ -171,7 +173,8 @@ def _harm(folder: Path) -> str | None:
     return None if answers.passed else answers.says
 
 
-def _moving(settings: Settings) -> AbstractContextManager[None]:
+def moving(settings: Settings) -> AbstractContextManager[None]:
+    """Return what is held while an alias is moved or taken away: one at a time in a work folder."""
     return exclusive(settings.work.run / "aliases.lock", what="A move of an alias", patience=PATIENCE_SECONDS)
 
 

@@ -32,6 +32,7 @@ def exposure_row(event: Event, exposure: Exposure, mark: str) -> dict[str, Any]:
         "latency_ms": exposure.latency_ms,
         "explored": exposure.explored,
         "shadow": msgspec.json.encode(exposure.shadow).decode() if exposure.shadow else None,
+        "shadow_ms": msgspec.json.encode(exposure.shadow_ms).decode() if exposure.shadow_ms else None,
     }
 
 

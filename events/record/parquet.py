@@ -97,9 +97,11 @@ SCHEMA = pa.schema(
         ("mark", pa.string()),
         ("unit", pa.string()),
         ("exposure", _EXPOSURE),
+        ("shadow_ms", pa.map_(pa.string(), pa.float64())),
     ]
 )
-"""One row an event; `mark` tells which of two with one message id counts: the smaller. `unit` is the exposure's."""
+"""One row an event; `mark` tells which of two with one message id counts: the smaller. `unit` and
+`shadow_ms` are the exposure's."""
 _PLAIN = (
     *("message_id", "kind", "name", "session_id", "shopper_id", "anonymous_id", "previous_id"),
     *("checkout_step", "request_id", "list_id"),
@@ -134,6 +136,7 @@ def as_table(events: Iterable[Event]) -> pa.Table:
         "mark": pa.array([mark_of(event, encode(event)) for event in rows], pa.string()),
         "unit": pa.array([None if event.exposure is None else event.exposure.unit for event in rows], pa.string()),
         "exposure": pa.array([None if event.exposure is None else _shown(event.exposure) for event in rows], _EXPOSURE),
+        "shadow_ms": pa.array([_times(event.exposure) for event in rows], SCHEMA.field("shadow_ms").type),
     }
     return pa.Table.from_arrays([arrays[name] for name in SCHEMA.names], schema=SCHEMA)
 
@@ -320,6 +323,10 @@ def _shown(exposure: Exposure) -> dict[str, object]:
     found["lines"] = [msgspec.structs.asdict(line) for line in exposure.lines]
     found["pool"] = [{"product_id": product, "score": score} for product, score in exposure.pool]
     return found | {"shadow": list(exposure.shadow.items())}
+
+
+def _times(exposure: Exposure | None) -> list[tuple[str, float]] | None:
+    return None if exposure is None else list(exposure.shadow_ms.items())
 
 
 def _fields(order: OrderFacts) -> dict[str, object]:

@@ -101,9 +101,11 @@ exposures = Table(
     Column("latency_ms", Double, nullable=False),
     Column("explored", Boolean, nullable=False),
     Column("shadow", Text),
+    Column("shadow_ms", Text),
     Index("ix_exposures_session_at", "session_id", "at"),
 )
-"""Answers of ours: what each field means is told by `events.exposure.Exposure`; `shadow` is JSON, arm → product ids."""
+"""Answers of ours: what each field means is told by `events.exposure.Exposure`; `shadow` is JSON, arm → product
+ids, and `shadow_ms` arm → number."""
 
 exposure_lines = Table(
     "exposure_lines",

@@ -8,12 +8,26 @@ longer than the attribution window after the exposure. Rows are only read: askin
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import CTE, Connection, FromClause, Select, Subquery, Table, and_, case, func, inspect, select, union
+from sqlalchemy import (
+    CTE,
+    Connection,
+    FromClause,
+    Select,
+    Subquery,
+    Table,
+    and_,
+    case,
+    func,
+    inspect,
+    or_,
+    select,
+    union,
+)
 
 from configs import Settings
 from events.record.reading import opened
@@ -33,17 +47,22 @@ EXPOSURE_COLUMNS = (
     "shadow",
 )
 
-MET = ("request_id", "at", "experiment", "experiment_arm")
+MET = ("request_id", "at", "experiment", "experiment_arm", "model_version")
 
 Row = Sequence[Any]
 
 
 @dataclass(frozen=True)
 class Chosen:
-    """Which exposures are asked for: those of an experiment, from `since` on (unix seconds; None: all)."""
+    """Which exposures are asked for: those of an experiment, from `since` on (unix seconds; None: all).
+
+    `models`: arm → version of the package that it was to be answered by; answers of other packages, or to other arms,
+    are left out. None: all count.
+    """
 
     experiment: str
     since: float | None = None
+    models: Mapping[str, str] | None = None
 
 
 @dataclass(frozen=True)
@@ -71,7 +90,7 @@ def experiments(settings: Settings) -> list[str]:
     Raises:
         ConfigError: the database's URL cannot be used. DataError: the database cannot be read.
     """
-    with _with_exposures(settings) as connection:
+    with with_exposures(settings) as connection:
         if connection is None:
             return []
         named = exposures.c.experiment
@@ -87,7 +106,7 @@ def read_rows(settings: Settings, chosen: Chosen) -> Rows:
     """
     window = settings.monitoring.attribution_minutes * 60
     asked = (_exposures(chosen), _touched(chosen, window), _ordered(chosen, window), _shown(chosen), _places(chosen))
-    with _with_exposures(settings) as connection:
+    with with_exposures(settings) as connection:
         if connection is None:
             return Rows([], [], [], [], [])
         found: list[list[Row]] = [[tuple(row) for row in connection.execute(statement)] for statement in asked]
@@ -96,7 +115,7 @@ def read_rows(settings: Settings, chosen: Chosen) -> Rows:
 
 def _exposures(chosen: Chosen) -> Select[Any]:
     columns = (exposures.c[name] for name in EXPOSURE_COLUMNS)
-    return select(*columns).where(_is(chosen)).order_by(exposures.c.at, exposures.c.request_id)
+    return select(*columns).where(is_chosen(chosen)).order_by(exposures.c.at, exposures.c.request_id)
 
 
 def _touched(chosen: Chosen, window: float) -> Select[Any]:
@@ -105,7 +124,7 @@ def _touched(chosen: Chosen, window: float) -> Select[Any]:
     kinds = (func.max(case((touches.c.kind == kind, 1), else_=0)) for kind in (CLICK, ADD))
     pair = (touches.c.request_id, touches.c.product_id)
     joined = select(*pair, *kinds).join(exposures, exposures.c.request_id == touches.c.request_id)
-    return joined.where(_is(chosen)).group_by(*pair).order_by(*pair)
+    return joined.where(is_chosen(chosen)).group_by(*pair).order_by(*pair)
 
 
 def _ordered(chosen: Chosen, window: float) -> Select[Any]:
@@ -138,7 +157,7 @@ def _ordered(chosen: Chosen, window: float) -> Select[Any]:
     )
     sums = (func.sum(candidates.c[name]) for name in ("quantity", "value", "margin"))
     pair = (candidates.c.request_id, candidates.c.product_id)
-    ours = select(*pair, *sums).where(candidates.c.place == 1, _is(chosen, candidates))
+    ours = select(*pair, *sums).where(candidates.c.place == 1, is_chosen(chosen, candidates))
     return ours.group_by(*pair).order_by(*pair)
 
 
@@ -174,18 +193,24 @@ def _touches(window: float) -> Subquery:
 def _shown(chosen: Chosen) -> Select[Any]:
     pair = (exposures.c.experiment_arm, exposure_lines.c.product_id)
     joined = select(*pair, func.count()).join(exposure_lines, exposure_lines.c.request_id == exposures.c.request_id)
-    return joined.where(_is(chosen)).group_by(*pair).order_by(*pair)
+    return joined.where(is_chosen(chosen)).group_by(*pair).order_by(*pair)
 
 
 def _places(chosen: Chosen) -> Select[Any]:
     names = ("request_id", "position", "product_id", "propensity")
     columns = [exposure_lines.c[name] for name in names]
     joined = select(*columns).join(exposures, exposure_lines.c.request_id == exposures.c.request_id)
-    return joined.where(_is(chosen), exposure_lines.c.propensity < 1.0).order_by(*columns[:2])
+    return joined.where(is_chosen(chosen), exposure_lines.c.propensity < 1.0).order_by(*columns[:2])
 
 
-def _is(chosen: Chosen, rows: Any = exposures) -> Any:
+def is_chosen(chosen: Chosen, rows: Any = exposures) -> Any:
+    """Return the condition that rows with the columns of MET are asked for."""
     wanted = and_(rows.c.experiment == chosen.experiment, rows.c.experiment_arm.is_not(None))
+    if chosen.models is not None:
+        meant = [
+            and_(rows.c.experiment_arm == arm, rows.c.model_version == model) for arm, model in chosen.models.items()
+        ]
+        wanted = and_(wanted, or_(*meant))
     return wanted if chosen.since is None else and_(wanted, rows.c.at >= chosen.since)
 
 
@@ -204,7 +229,7 @@ def _showed(exposure: FromClause, lines: Table) -> Any:
 
 
 @contextmanager
-def _with_exposures(settings: Settings) -> Iterator[Connection | None]:
+def with_exposures(settings: Settings) -> Iterator[Connection | None]:
     """Yield a connection to read from; None while no exposure has ever been recorded."""
     with opened(settings) as connection:
         known = connection is not None and inspect(connection).has_table(exposures.name)

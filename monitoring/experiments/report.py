@@ -62,7 +62,7 @@ def write_report(settings: Settings, question: Question) -> dict[str, Any] | Non
         return None
     seen = observe(rows)
     plan = _plan(settings, question, seen)
-    found = compare(seen, _shown(settings, rows), plan, settings.monitoring)
+    found = compare(seen, shown_by_arm(settings, rows), plan, settings.monitoring)
     learned = learn(rows, seen, settings.monitoring)
     report = provenance("tillwise experiment report", _fingerprint(settings))
     report |= _document(settings, name, seen, found, learned)
@@ -89,17 +89,18 @@ def _plan(settings: Settings, question: Question, seen: Observed) -> Plan:
     return Plan(control, shares)
 
 
-def _shown(settings: Settings, rows: Rows) -> Shown:
+def shown_by_arm(settings: Settings, rows: Rows) -> Shown:
+    """Return how often each arm showed each product, and the products' categories."""
     products = sorted({row[1] for row in rows.shown})
     number = {product: index for index, product in enumerate(products)}
     times = {row[0]: np.zeros(len(products), dtype=np.int64) for row in rows.shown}
     for arm, product, count in rows.shown:
         times[arm][number[product]] = count
-    return Shown(times, _categories(settings, products))
+    return Shown(times, categories_of(settings, products))
 
 
-def _categories(settings: Settings, products: list[str]) -> NDArray[np.int32] | None:
-    """Return int32[products], -1 unknown; None if no catalogue was ingested."""
+def categories_of(settings: Settings, products: list[str]) -> NDArray[np.int32] | None:
+    """Return each product's leaf category, int32[products], -1 unknown; None if no catalogue was ingested."""
     if not (settings.work.data / "products.parquet").exists():
         return None
     from features.history import load_catalogue

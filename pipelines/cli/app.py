@@ -7,7 +7,7 @@ from typing import Any
 
 import typer
 
-from pipelines.cli import batch, building, experiment, flows, letters, promotion, reading, running
+from pipelines.cli import batch, building, experiment, flows, letters, promotion, reading, release, running
 from pipelines.cli.failure import guarded
 
 COMMANDS: dict[str, tuple[Callable[..., Any], ...]] = {
@@ -34,6 +34,7 @@ GROUPS: dict[str, tuple[str, tuple[Callable[..., Any], ...]]] = {
     "dead-letters": ("Look at calls and events that could not be taken, and try them again.", letters.COMMANDS),
     "flows": ("Run ingest, materialize, retrain, monitor and compact on their schedules.", flows.COMMANDS),
     "experiment": ("Look at what the arms of an experiment changed.", experiment.COMMANDS),
+    "release": ("Let a new version come to serve everybody step by step, or stop it.", release.COMMANDS),
 }
 """Commands with commands of their own: what each is for, and what it has."""
 
@@ -57,6 +58,6 @@ def command_tree() -> typer.Typer:
     for name, (purpose, commands) in GROUPS.items():
         group = typer.Typer(help=purpose, no_args_is_help=True)
         for command in commands:
-            group.command(name=command.__name__.removesuffix("_letters"))(guarded(command))
+            group.command(name=command.__name__.removesuffix("_letters").removesuffix("_release"))(guarded(command))
         app.add_typer(group, name=name, rich_help_panel="Look")
     return app

@@ -97,12 +97,13 @@ def report(
 
 
 def _planned(settings: Settings, experiment: str | None) -> dict[str, float] | None:
-    """Return the shares of the arms that are shown, the control first, if the experiments file is of the experiment."""
+    """Return the shares of the arms that are shown, the control first, if a file or a release is of the experiment."""
+    from monitoring.release.history import shares_of
     from serving.experiments import read_experiment
     from training.aliases import FOLLOWED
 
     if settings.serving.experiments is None:
-        return None
+        return None if experiment is None else shares_of(settings, experiment)
     planned = read_experiment(settings.serving.experiments, aliases=FOLLOWED)
     if experiment not in (None, planned.name):
         return None

@@ -9,6 +9,7 @@ from serving.experiments.assignment import Assigned, Experiments, running_experi
 from serving.experiments.exploration import Explored, depth, explore
 from serving.experiments.exposures import ExposureLog, Shadows
 from serving.experiments.file import Arm, Experiment, Exploration, read_experiment
+from serving.experiments.running import RunningExperiments
 
 __all__ = [
     "Answered",
@@ -21,6 +22,7 @@ __all__ = [
     "Explored",
     "ExposureLog",
     "Ranked",
+    "RunningExperiments",
     "Shadows",
     "depth",
     "explore",

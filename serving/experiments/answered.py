@@ -103,6 +103,22 @@ class Answered:
     rules_version: str | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class Scored:
+    """What shadow arms made of a request.
+
+    Attributes:
+        lists: arm → product ids, best first; none if the arm could not rank. took_ms: arm → what ranking took.
+    """
+
+    lists: Mapping[str, tuple[str, ...]]
+    took_ms: Mapping[str, float]
+
+
+NO_SHADOW = Scored({}, {})
+"""Of an answer for which no shadow was scored."""
+
+
 def shopper_of(request: RecommendationRequest, known: Known) -> str | None:
     """Return the shopper's id, as told or as the session knows."""
     if request.shopper_id is not None or known.session is None:
@@ -110,7 +126,7 @@ def shopper_of(request: RecommendationRequest, known: Known) -> str | None:
     return known.session.shopper_id
 
 
-def event_of(item: Answered, shadow: Mapping[str, tuple[str, ...]], *, features: bool) -> Event:
+def event_of(item: Answered, shadow: Scored, *, features: bool) -> Event:
     """Return the exposure of an answer; `features`: with those of the products shown."""
     asked = item.asked
     session = asked.known.session
@@ -144,7 +160,7 @@ def first_shown(asked: Asked, events: EventSettings) -> list[FirstShown]:
     return found
 
 
-def _exposure(item: Answered, shadow: Mapping[str, tuple[str, ...]], features: bool) -> Exposure:
+def _exposure(item: Answered, shadow: Scored, features: bool) -> Exposure:
     asked, ranked = item.asked, item.ranked
     package, explored = ranked.model.package, ranked.explored
     rows = ranked.rows[list(explored.shown)]
@@ -164,9 +180,10 @@ def _exposure(item: Answered, shadow: Mapping[str, tuple[str, ...]], features: b
         explored=explored.changed,
         lines=_lines(ranked, rows),
         pool=tuple((package.products.ids[ranked.rows[at]], float(ranked.scores[at])) for at in explored.pool),
-        shadow=dict(shadow),
+        shadow=dict(shadow.lists),
         columns=columns,
         features=values,
+        shadow_ms=dict(shadow.took_ms),
     )
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import time
 from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
@@ -17,8 +18,9 @@ from events.brokers import Broker
 from events.contract import Event
 from events.shopper import FirstShown
 from serving.ending import end
-from serving.experiments.answered import Answered, Asked, Ranked, event_of, first_shown
+from serving.experiments.answered import NO_SHADOW, Answered, Asked, Ranked, Scored, event_of, first_shown
 from serving.experiments.file import Arm
+from serving.experiments.running import RunningExperiments
 from serving.schema import ExposureStatus
 from training.recommender import Recommender
 
@@ -38,21 +40,28 @@ SHADOW_BACKLOG = 50
 class Shadows:
     """Arms that are scored and not shown; `model` returns the recommender of an alias, if it has one."""
 
-    arms: Sequence[Arm]
+    experiments: RunningExperiments
     model: Callable[[str], Recommender | None]
 
-    def rank(self, item: Answered) -> dict[str, tuple[str, ...]]:
-        """Return what each arm would have shown, arm → product ids, best first; without those that cannot."""
-        found = {}
-        for arm in self.arms:
-            model = self.model(arm.alias)
-            if model is None:
-                continue
+    def arms(self, item: Answered) -> Sequence[Arm]:
+        """Return the shadows of the experiment that an answer took part in, if that is still running."""
+        now, asked = self.experiments.now, item.asked.assigned
+        ours = now.running is not None and now.running.name == asked.experiment and asked.arm is not None
+        return now.shadows if ours else ()
+
+    def rank(self, item: Answered) -> Scored:
+        """Return what each arm would have shown, and what that took; nothing is shown by one that cannot."""
+        lists: dict[str, tuple[str, ...]] = {}
+        took_ms: dict[str, float] = {}
+        for arm in self.arms(item):
+            model, started = self.model(arm.alias), time.perf_counter()
             try:
-                found[arm.name] = self._rank(item, arm, model)
+                lists[arm.name] = () if model is None else self._rank(item, arm, model)
             except Exception:  # a shadow is an attempt: what goes wrong in it concerns nobody but the log
                 log.exception("shadow arm failed", arm=arm.name)
-        return found
+                lists[arm.name] = ()
+            took_ms[arm.name] = round((time.perf_counter() - started) * 1e3, 3)
+        return Scored(lists, took_ms)
 
     def _rank(self, item: Answered, arm: Arm, model: Recommender) -> tuple[str, ...]:
         asked, ranked = item.asked, item.ranked
@@ -170,10 +179,10 @@ class ExposureLog:
             except (RedisError, OSError) as error:
                 log.warning("names in experiments not remembered", error=str(error))
 
-    def _shadows_of(self, item: Answered) -> dict[str, tuple[str, ...]]:
-        if not self._shadows.arms or item.asked.assigned.arm is None:
-            return {}
+    def _shadows_of(self, item: Answered) -> Scored:
+        if not self._shadows.arms(item):
+            return NO_SHADOW
         if len(self._queue) > SHADOW_BACKLOG:
             self._skipped += 1
-            return {}
+            return NO_SHADOW
         return self._shadows.rank(item)

@@ -117,13 +117,27 @@ def read_experiment(path: Path, *, aliases: Collection[str] = (CHAMPION,), rules
         ConfigError: it cannot be read or does not fit; names the file, the key, what was found and what is expected.
     """
     content = read_mapping(path, "Experiments file", KEYS, named_by=" (serving.experiments)")
+    return experiment_of(content, f"Experiments file {path}", aliases=aliases, rules=rules)
+
+
+def experiment_of(
+    content: Mapping[str, Any], told_by: str, *, aliases: Collection[str] = (CHAMPION,), rules: bool = False
+) -> Experiment:
+    """Return the experiment that a mapping tells.
+
+    Args:
+        content: of the file. told_by: what it is the content of, for errors. aliases, rules: see `read_experiment`.
+
+    Raises:
+        ConfigError: it does not fit.
+    """
     try:
         found = Experiment.model_validate(content)
     except ValidationError as error:
         problems = "; ".join(map(_problem, error.errors()))
-        raise ConfigError(f"Experiments file {path} does not fit: {problems}. Correct it, see README.md.") from None
+        raise ConfigError(f"{told_by} does not fit: {problems}. Correct it, see README.md.") from None
     for number, arm in enumerate(found.arms):
-        where = f"Experiments file {path} does not fit: arms.{number}"
+        where = f"{told_by} does not fit: arms.{number}"
         if arm.alias not in aliases:
             known = ", ".join(sorted(aliases))
             raise ConfigError(

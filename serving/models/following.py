@@ -9,6 +9,7 @@ from __future__ import annotations
 import threading
 from dataclasses import asdict
 from pathlib import Path
+from typing import Protocol
 
 import structlog
 
@@ -22,16 +23,24 @@ log = structlog.get_logger()
 Stamp = tuple[int, int, int] | None
 
 
+class Trying(Protocol):
+    """What deals models to people: see `serving.experiments.RunningExperiments`."""
+
+    def look(self, *, may_begin: bool = True) -> None:
+        """Follow what is tried now."""
+
+
 class Following(threading.Thread):
     """Keeps `models` at what the pointers of a work folder say.
 
     Args:
         models: what is served. settings: work folder, and how often to look.
+        trying: looks as often; it ends what it deals before a model goes, and begins once a model is there.
     """
 
-    def __init__(self, models: Models, settings: Settings) -> None:
+    def __init__(self, models: Models, settings: Settings, trying: Trying | None = None) -> None:
         super().__init__(name="following", daemon=True)
-        self._models, self._settings = models, settings
+        self._models, self._settings, self._trying = models, settings, trying
         self._ended = threading.Event()
         self._seen: dict[str, Stamp] = {}
 
@@ -48,9 +57,16 @@ class Following(threading.Thread):
 
     def look(self) -> None:
         """Follow the pointers that changed since the last look; a refused package is not tried again before that."""
+        if self._trying is not None:
+            self._trying.look(may_begin=False)
+        self._look_at_pointers()
+        if self._trying is not None:
+            self._trying.look()
+
+    def _look_at_pointers(self) -> None:
         for alias in FOLLOWED:
             path = pointer_path(self._settings.work, alias)
-            stamp = _stamp(path)
+            stamp = stamp_of(path)
             if alias not in self._seen or stamp != self._seen[alias]:
                 self._seen[alias] = stamp
                 self._follow(alias, path)
@@ -76,7 +92,7 @@ class Following(threading.Thread):
             log.warning("last good pointer not kept", error=str(error))
 
 
-def _stamp(path: Path) -> Stamp:
+def stamp_of(path: Path) -> Stamp:
     """Return what differs once a file was replaced; None without one."""
     try:
         found = path.stat()

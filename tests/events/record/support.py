@@ -166,6 +166,7 @@ def exposed(request: str = "r1", *lines: Shown, at: float = NOW, unit: str = "u1
         shadow={"neural": ("p2", "p1")},
         columns="c0ffee",
         features=b"\x78\x01",
+        shadow_ms={"neural": 1.5},
     )
     told = facts | {"name": EXPOSED, "occurred_at": at, "received_at": at, "request_id": request} | changes
     return Event(message_id(request), "exposure", exposure=exposure, **told)

@@ -62,6 +62,7 @@ def test_an_event_is_kept_whole(record: Record) -> None:
         "traits": [("plan", "gold")],
         "unit": None,
         "exposure": None,
+        "shadow_ms": None,
     }
 
 
@@ -72,7 +73,9 @@ def test_an_exposure_is_kept_whole(record: Record) -> None:
     (row,) = record.log().to_pylist()
     assert told.exposure is not None
     assert (row["message_id"], row["kind"], row["unit"]) == ("tillwise:r1", "exposure", "u")
-    fields = {name: getattr(told.exposure, name) for name in told.exposure.__struct_fields__ if name != "unit"}
+    fields = {name: getattr(told.exposure, name) for name in told.exposure.__struct_fields__}
+    assert fields.pop("unit") == "u"
+    assert dict(row["shadow_ms"]) == fields.pop("shadow_ms") == {"neural": 1.5}
     assert row["exposure"] == fields | {
         "cart": ["p8", "p9"],
         "lines": [

@@ -96,6 +96,7 @@ def test_an_exposure_and_its_lines_are_stored_once(record: Record) -> None:
         "latency_ms": 2.5,
         "explored": True,
         "shadow": '{"neural":["p2","p1"]}',
+        "shadow_ms": '{"neural":1.5}',
     }
     assert second["session_id"] is None  # the request named none
     assert [tuple(row.values()) for row in record.rows(tables.exposure_lines)] == [
