@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from sqlalchemy import create_engine, text
 
 from configs.errors import DataError
+from configs.home import read_json
 from features.data.fingerprint import content_fingerprint, source_fingerprint
 from tests.features.data.shop import Shop
 
@@ -108,3 +109,17 @@ def test_the_fingerprint_of_a_written_shop_is_the_same_every_time(shop: Shop) ->
     assert shop.ingest().metrics["fingerprint"] == first
     shop.products[0]["price"] = 2.6
     assert shop.ingest().metrics["fingerprint"] != first
+
+
+def test_what_is_known_of_shoppers_is_no_part_of_what_models_are_made_from(shop: Shop) -> None:
+    members = shop.folder / "members.csv"
+    columns = {"shopper_id": "member", "age": "age"}
+    shop.mapping["tables"]["shoppers"] = {"source": {"path": members.name}, "columns": columns}
+    found = []
+    for ages in (("18-29", "65+"), ("65+", "18-29")):
+        pd.DataFrame({"member": ["m1", "m2"], "age": list(ages)}).to_csv(members, index=False)
+        shop.ingest()
+        found.append(read_json(shop.settings.work.data / "ingest.json"))
+    first, second = found
+    assert first["fingerprint"] == second["fingerprint"]
+    assert first["shoppers_fingerprint"] != second["shoppers_fingerprint"]
