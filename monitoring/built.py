@@ -6,6 +6,7 @@ from datetime import datetime
 from typing import Any
 
 from configs import Settings
+from configs.errors import RegistryFailedError
 from configs.home import read_json
 from configs.moments import moment
 from monitoring.area import Area
@@ -50,11 +51,16 @@ def model_area(settings: Settings) -> Area:
     if settings.registry.uri is None and not (settings.work.registry / "mlflow.db").exists():
         return Area("model", "not built", fix=BUILD)
     from training.registry import champion, registry_client
+    from training.registry_trouble import in_registry
 
-    held = champion(settings)
+    try:
+        with in_registry(settings):
+            held = champion(settings)
+            metrics = {} if held is None else registry_client(settings).get_run(held.run_id).data.metrics
+    except RegistryFailedError as error:
+        return Area("model", "failing", {"trouble": str(error)}, fix="see the sentence")
     if held is None:
         return Area("model", "not built", {"registered": settings.registry.model_name}, fix="tillwise promote")
-    metrics = registry_client(settings).get_run(held.run_id).data.metrics
     facts = {
         "champion": f"{settings.registry.model_name} version {held.version}",
         "package": held.tags["package"],

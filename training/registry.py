@@ -95,7 +95,9 @@ def registry_client(settings: Settings) -> MlflowClient:
         # MLflow's imports use names that its dependencies deprecate.
         warnings.simplefilter("ignore")
         import mlflow
+        import mlflow.store.db.utils
 
+        mlflow.store.db.utils.MAX_RETRY_COUNT = 4  # no setting of MLflow's; the default takes minutes to say it is away
         for name in ("mlflow", "alembic"):  # their progress is ours to tell
             logging.getLogger(name).setLevel(logging.WARNING)
         settings.work.registry.mkdir(parents=True, exist_ok=True)

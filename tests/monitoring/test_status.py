@@ -68,6 +68,14 @@ def beats(client: redis.Redis, seconds_ago: float) -> None:
     client.hset(HEARTBEAT, "host-7", json.dumps(beat))
 
 
+def test_a_registry_that_cannot_be_read_is_told_and_fails_nothing(settings: Settings) -> None:
+    settings.work.registry.mkdir(parents=True)
+    (settings.work.registry / "mlflow.db").write_bytes(b"no database" * 1000)
+    area = model_area(settings)
+    assert area.state == "failing"
+    assert "is damaged: restore" in area.facts["trouble"]
+
+
 def test_data_are_told_with_their_window_and_what_was_rejected(settings: Settings) -> None:
     has_data(settings)
     area = data_area(settings)
