@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import subprocess
 import sys
 import time
 from collections.abc import Iterator
@@ -13,6 +12,7 @@ import httpx
 import pytest
 
 from configs import load_settings
+from configs.processes import start_child
 from pipelines.flows.home import API_URL, SERVER_SECONDS, prefect_environment
 from pipelines.processes import end_group
 from tests.support.ports import free_port
@@ -26,12 +26,8 @@ def prefect_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     port = free_port()
     os.environ[API_URL] = f"http://127.0.0.1:{port}/api"
     with (home / "server.log").open("wb") as log:
-        server = subprocess.Popen(
-            [sys.executable, "-m", "prefect", "server", "start", "--host", "127.0.0.1", "--port", str(port)],
-            stdout=log,
-            stderr=log,
-            start_new_session=True,
-        )
+        command = [sys.executable, "-m", "prefect", "server", "start", "--host", "127.0.0.1", "--port", str(port)]
+        server = start_child(command, log, leads_group=True)
     try:
         wait_until_healthy(os.environ[API_URL], home / "server.log")
         yield os.environ[API_URL]
