@@ -2,8 +2,8 @@
 
 A nested key is reached with two underscores: `TILLWISE_SERVING__PORT=3001` sets `serving.port`. Keys that do not
 exist are refused wherever they come from, so a typing error is never a silent default. What happens offline is set in
-`configs.learning`, what happens live in `configs.live`, who may do what in
-`configs.access`.
+`configs.learning`, what happens live in `configs.live`, how simulated shoppers behave in `configs.traffic`, who may do
+what in `configs.access`.
 """
 
 from __future__ import annotations
@@ -52,11 +52,13 @@ from configs.live import (
     ServingSettings,
 )
 from configs.section import Section
+from configs.traffic import BehaviourSettings, TrafficSettings
 
 __all__ = [
     "DEFAULTS",
     "PREFIX",
     "AccessSettings",
+    "BehaviourSettings",
     "CandidateSettings",
     "EncoderSettings",
     "EvaluationSettings",
@@ -79,6 +81,7 @@ __all__ = [
     "Settings",
     "SignalSettings",
     "StudentSettings",
+    "TrafficSettings",
     "TrainingSettings",
     "WindowSettings",
     "load_settings",
@@ -132,6 +135,7 @@ class Settings(BaseSettings):
     events: EventSettings
     record: RecordSettings
     replay: ReplaySettings
+    traffic: TrafficSettings
     monitoring: MonitoringSettings
 
     @classmethod
