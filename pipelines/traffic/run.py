@@ -16,6 +16,8 @@ from pipelines.traffic.shopper import Shop, Visited
 from pipelines.traffic.visits import Visit, baskets_of, market_of, plan_visits
 
 OnPlayed = Callable[[int, int], None]
+MOST_CONNECTIONS = 16
+"""The client's work for a request grows with its connections; whoever thinks needs none."""
 
 
 def simulate(settings: Settings, on_played: OnPlayed = lambda _, __: None) -> dict[str, Any]:
@@ -40,7 +42,8 @@ def simulate(settings: Settings, on_played: OnPlayed = lambda _, __: None) -> di
 async def _visit_all(settings: Settings, visits: Sequence[Visit], market: Market, on_played: OnPlayed) -> list[Visited]:
     traffic, made = settings.traffic, list[Visited]()
     places = asyncio.Semaphore(traffic.concurrency)
-    async with service_client(settings, traffic.concurrency) as http, asyncio.TaskGroup() as group:
+    connections = min(traffic.concurrency, MOST_CONNECTIONS)
+    async with service_client(settings, connections) as http, asyncio.TaskGroup() as group:
         shop = Shop(http, market, traffic)
 
         async def come(visit: Visit) -> None:
