@@ -52,15 +52,6 @@ def small_journey(folder: Path) -> Path:
     return path
 
 
-def variables(settings: dict[str, Any], prefix: str = "TILLWISE") -> dict[str, str]:
-    """Return nested settings as the variables that mean the same."""
-    found: dict[str, str] = {}
-    for name, value in settings.items():
-        key = f"{prefix}{'__' if prefix != 'TILLWISE' else '_'}{name.upper()}"
-        found |= variables(value, key) if isinstance(value, dict) else {key: str(value)}
-    return found
-
-
 def _write(table: pa.Table, column: str, wanted: list[Any], path: Path) -> None:
     pq.write_table(table.filter(pc.is_in(table[column], pa.array(wanted, table[column].type))), path)
 
