@@ -2,8 +2,9 @@
 
 A nested key is reached with two underscores: `TILLWISE_SERVING__PORT=3001` sets `serving.port`. Keys that do not
 exist are refused wherever they come from, so a typing error is never a silent default. What happens offline is set in
-`configs.learning`, what happens live in `configs.live`, how a version is released in `configs.releasing`, who may do
-what in `configs.access`, what happens when in `configs.schedules`.
+`configs.learning`, what happens live in `configs.live`, how a version is released in `configs.releasing`, how
+simulated shoppers behave in `configs.traffic`, who may do what in `configs.access`, what happens when in
+`configs.schedules`.
 """
 
 from __future__ import annotations
@@ -55,12 +56,14 @@ from configs.live import (
 from configs.releasing import ReleaseSettings
 from configs.schedules import CadenceSettings, FlowSettings
 from configs.section import Section
+from configs.traffic import BehaviourSettings, TrafficSettings
 
 __all__ = [
     "DEFAULTS",
     "PREFIX",
     "AccessSettings",
     "AuditSettings",
+    "BehaviourSettings",
     "CadenceSettings",
     "CandidateSettings",
     "EncoderSettings",
@@ -86,6 +89,7 @@ __all__ = [
     "Settings",
     "SignalSettings",
     "StudentSettings",
+    "TrafficSettings",
     "TrainingSettings",
     "WindowSettings",
     "load_settings",
@@ -143,6 +147,7 @@ class Settings(BaseSettings):
     events: EventSettings
     record: RecordSettings
     replay: ReplaySettings
+    traffic: TrafficSettings
     monitoring: MonitoringSettings
     flows: FlowSettings
     release: ReleaseSettings

@@ -26,7 +26,7 @@ from features.definitions import assemble
 from pipelines.parts.own import Service
 from pipelines.replay.plan import PlannedSession, plan_sessions
 from pipelines.replay.player import Player
-from pipelines.replay.run import with_key
+from pipelines.shopping import with_key
 from serving.state import StateReader
 from training.candidates import generate
 from training.package import ModelPackage

@@ -28,7 +28,7 @@ COMMANDS: dict[str, tuple[Callable[..., Any], ...]] = {
     ),
     "Apply to cases of your own": (batch.recommend, batch.cases),
     "Run": (running.up, running.down, running.serve, running.consume, running.record, running.follow),
-    "Look": (reading.status, reading.lineage, reading.replay),
+    "Look": (reading.status, reading.lineage, reading.replay, reading.simulate),
 }
 GROUPS: dict[str, tuple[str, tuple[Callable[..., Any], ...]]] = {
     "dead-letters": ("Look at calls and events that could not be taken, and try them again.", letters.COMMANDS),

@@ -3,29 +3,11 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
-from typing import Any, Protocol
+from typing import Any
 
-SECONDS_BETWEEN_EVENTS = 5
-CHECKOUT_STEP = 1
-"""Told by each session's last event: a state that knows it has seen all of them."""
-
-
-class Basket(Protocol):
-    """A real basket of which a part is hidden; `placed_at` in unix seconds."""
-
-    @property
-    def order_id(self) -> str: ...
-    @property
-    def shopper_id(self) -> str: ...
-    @property
-    def placed_at(self) -> int: ...
-    @property
-    def cart(self) -> list[str]: ...
-    @property
-    def hidden(self) -> list[str]: ...
+from pipelines.shopping import SECONDS_BETWEEN_EVENTS, Basket, checkout_of, line_up, rfc3339
 
 
 @dataclass(frozen=True)
@@ -73,14 +55,10 @@ def plan_session(basket: Basket, run_id: str) -> PlannedSession:
     """
     session_id = f"replay-{run_id}-{basket.order_id}"
     who = {"userId": basket.shopper_id, "anonymousId": session_id, "context": {"sessionId": session_id}}
-    named = list(_named_events(sorted(basket.cart)))
-    events = []
-    for number, (event, properties) in enumerate(named, start=1):
-        at = basket.placed_at - SECONDS_BETWEEN_EVENTS * (len(named) - number)
-        call = {"type": "track", "event": event, "properties": properties}
-        events.append(call | who | {"messageId": f"{session_id}-{number}", "timestamp": rfc3339(at)})
+    named = list(checkout_of(basket.cart))
     sent_at = rfc3339(basket.placed_at)
     started = rfc3339(basket.placed_at - SECONDS_BETWEEN_EVENTS * len(named))
+    events = line_up(named, who, 1, basket.placed_at, SECONDS_BETWEEN_EVENTS)
     return PlannedSession(
         session_id=session_id,
         shopper_id=basket.shopper_id,
@@ -90,16 +68,3 @@ def plan_session(basket: Basket, run_id: str) -> PlannedSession:
         cart=frozenset(basket.cart),
         hidden=frozenset(basket.hidden),
     )
-
-
-def _named_events(products: Sequence[str]) -> Iterator[tuple[str, dict[str, Any]]]:
-    for product in products:
-        yield "Product Viewed", {"product_id": product}
-        yield "Product Added", {"product_id": product, "quantity": 1}
-    yield "Checkout Started", {}
-    yield "Checkout Step Viewed", {"step": CHECKOUT_STEP}
-
-
-def rfc3339(seconds: int) -> str:
-    """Return a moment (unix seconds) as text, in UTC."""
-    return datetime.fromtimestamp(seconds, UTC).isoformat().replace("+00:00", "Z")

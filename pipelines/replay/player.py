@@ -11,14 +11,14 @@ import httpx
 from redis.asyncio import Redis
 
 from events.session import SessionState, decode_session, session_key
-from pipelines.replay.plan import CHECKOUT_STEP, PlannedSession
+from pipelines.replay.plan import PlannedSession
 from pipelines.replay.score import PlayedSession
+from pipelines.shopping import BATCH, CHECKOUT_STEP, IDENTIFY, RECOMMENDATIONS
 
 FIRST_LOOK_SECONDS = 0.002
 LONGEST_PAUSE_SECONDS = 0.05
 VISIBLE_WITHIN_SECONDS = 15.0
 OK = 200
-RECOMMENDATIONS = "/v1/recommendations"
 
 
 class Player:
@@ -38,8 +38,8 @@ class Player:
     async def play(self, plan: PlannedSession) -> PlayedSession:
         """Play one session to its end and return what came of it."""
         played = PlayedSession(plan.shopper_id, plan.hidden)
-        await self._post(played, "/v1/identify", plan.identify)
-        if await self._post(played, "/v1/batch", plan.batch) is not None:
+        await self._post(played, IDENTIFY, plan.identify)
+        if await self._post(played, BATCH, plan.batch) is not None:
             await self._wait_until_visible(plan, played)
         for arm in self._arms:
             await self._ask(plan, played, arm)

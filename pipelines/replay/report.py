@@ -9,7 +9,7 @@ from configs import Settings
 from configs.home import write_json
 from configs.provenance import provenance
 from features.history import ingest_record
-from pipelines.replay.plan import SECONDS_BETWEEN_EVENTS
+from pipelines.shopping import SECONDS_BETWEEN_EVENTS
 
 
 def write_replay_report(settings: Settings, figures: dict[str, Any]) -> dict[str, Any]:

@@ -5,18 +5,16 @@ from __future__ import annotations
 import asyncio
 import secrets
 from collections.abc import Callable, Sequence
-from functools import partial
 from typing import Any
 
-import httpx
 from redis.asyncio import Redis
 
 from configs import Settings
-from configs.access import AccessSettings
-from configs.errors import DataError, PartError
+from configs.errors import DataError
 from pipelines.replay.plan import PlannedSession, plan_sessions
-from pipelines.replay.player import RECOMMENDATIONS, Player
+from pipelines.replay.player import Player
 from pipelines.replay.score import PlayedSession, score
+from pipelines.shopping import service_client
 from training.protocol import held_out_cases
 from training.recommender import FALLBACKS
 
@@ -24,7 +22,6 @@ ARMS = ("model", *FALLBACKS)
 """What is replayed: the model against what is shown without one."""
 
 OnPlayed = Callable[[int, int], None]
-REQUEST_TIMEOUT_SECONDS = 10.0
 
 
 def play_replay(settings: Settings, on_played: OnPlayed, arms: Sequence[str] = ARMS) -> dict[str, Any]:
@@ -55,18 +52,8 @@ async def _play_all(
     settings: Settings, plans: Sequence[PlannedSession], on_played: OnPlayed, arms: Sequence[str]
 ) -> list[PlayedSession]:
     at_once = settings.replay.concurrency
-    limits = httpx.Limits(max_connections=at_once, max_keepalive_connections=at_once)
     redis = Redis.from_url(settings.redis_url, socket_timeout=5)
-    async with (
-        redis,
-        httpx.AsyncClient(
-            base_url=settings.service_url,
-            limits=limits,
-            timeout=REQUEST_TIMEOUT_SECONDS,
-            auth=partial(with_key, settings.access),
-        ) as http,
-    ):
-        await _require_service(http, settings)
+    async with redis, service_client(settings, at_once) as http:
         player = Player(http, redis, arms, settings.replay.k)
         waiting = iter(plans)
         played: list[PlayedSession] = []
@@ -81,25 +68,3 @@ async def _play_all(
             for _ in range(at_once):
                 group.create_task(play_in_turn())
     return played
-
-
-def with_key(access: AccessSettings, request: httpx.Request) -> httpx.Request:
-    """Return a request with a key that may do what it asks for, if there is one."""
-    key = access.key_for("recommend" if request.url.path == RECOMMENDATIONS else "collect")
-    if key is not None:
-        request.headers["Authorization"] = f"Bearer {key.get_secret_value()}"
-    return request
-
-
-async def _require_service(http: httpx.AsyncClient, settings: Settings) -> None:
-    try:
-        response = await http.get("/readyz")
-    except httpx.HTTPError as error:
-        raise PartError(
-            f"The service does not answer at {settings.service_url} ({error}): start it with `tillwise up`."
-        ) from None
-    if response.status_code != httpx.codes.OK:
-        raise PartError(
-            f"The service at {settings.service_url} is not ready (it answers {response.status_code} to /readyz): "
-            "see `tillwise status`."
-        )

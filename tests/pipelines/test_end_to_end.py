@@ -5,20 +5,17 @@ from __future__ import annotations
 import json
 import os
 import signal
-import subprocess
-import sys
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import psutil
 import pytest
 
 from pipelines.stages import STAGES as TABLE
-from tests.pipelines.test_cli import DATASET, ROOT
+from tests.pipelines.test_cli import DATASET
 from tests.support.ports import free_port
+from tests.support.tillwise import Tillwise
 from tests.support.waiting import wait_until
 
 pytestmark = pytest.mark.e2e
@@ -27,82 +24,46 @@ AREAS = ["data", "features", "model", "redis", "consumer", "recorder", "service"
 SESSIONS, TRIED = 60, 20
 
 
-@dataclass
-class Shop:
-    """A work folder with ports of its own."""
+VARIABLES = {
+    "TILLWISE_DATASET": str(DATASET),
+    "TILLWISE_REPLAY__SESSIONS": str(SESSIONS),
+    "TILLWISE_REGISTRY__GATE__TRIAL_SESSIONS": str(TRIED),
+    "TILLWISE_REGISTRY__GATE__TRIAL_P99_MS": "2000",  # no refusal, however busy the machine
+    "TILLWISE_TRAINING__MAX_BASKETS": "800",
+    "TILLWISE_TRAINING__TREES": "30",
+    "TILLWISE_EVALUATION__BOOTSTRAP_SAMPLES": "200",
+}
 
-    home: Path
-    service_port: int
-    redis_port: int
 
-    @property
-    def environment(self) -> dict[str, str]:
-        clean = {name: value for name, value in os.environ.items() if not name.startswith("TILLWISE_")}
-        return clean | {
-            "TILLWISE_HOME": str(self.home),
-            "TILLWISE_DATASET": str(DATASET),
-            "TILLWISE_MIN_FREE_GB": "0",
-            "TILLWISE_SERVING__PORT": str(self.service_port),
-            "TILLWISE_REDIS__PORT": str(self.redis_port),
-            "TILLWISE_SERVING__REDIS_TIMEOUT_MS": "2000",  # no fallback, however busy the machine
-            "TILLWISE_REPLAY__SESSIONS": str(SESSIONS),
-            "TILLWISE_REGISTRY__GATE__TRIAL_SESSIONS": str(TRIED),
-            "TILLWISE_REGISTRY__GATE__TRIAL_P99_MS": "2000",  # nor a refusal
-            "TILLWISE_TRAINING__MAX_BASKETS": "800",
-            "TILLWISE_TRAINING__TREES": "30",
-            "TILLWISE_EVALUATION__BOOTSTRAP_SAMPLES": "200",
-        }
-
-    def start(self, *arguments: str) -> subprocess.Popen[str]:
-        command = [sys.executable, "-m", "pipelines.cli", *arguments]
-        pipe = subprocess.PIPE
-        return subprocess.Popen(command, cwd=ROOT, env=self.environment, stdout=pipe, stderr=pipe, text=True)
-
-    def run(self, *arguments: str, code: int = 0) -> str:
-        process = self.start(*arguments)
-        out, err = process.communicate(timeout=400)
-        assert process.returncode == code, out + err
-        return out
-
-    def ask(self, *arguments: str) -> Any:
-        return json.loads(self.run(*arguments, "--json"))
-
-    def processes(self) -> list[psutil.Process]:
-        """Return every process that runs for this work folder."""
-        return [process for process in psutil.process_iter() if str(self.home) in _environment_of(process)]
+def shop_in(home: Path, service_port: int, redis_port: int) -> Tillwise:
+    """A work folder of the corner shop, with ports of its own."""
+    return Tillwise(home, service_port, redis_port, VARIABLES)
 
 
 def states_of(status: dict[str, Any]) -> dict[str, str]:
     return {name: area["state"] for name, area in status.items() if name != "at"}
 
 
-def _environment_of(process: psutil.Process) -> str:
-    try:
-        return f"{process.environ().get('TILLWISE_HOME', '')} {' '.join(process.cmdline())}"
-    except psutil.Error:
-        return ""
-
-
 @pytest.fixture(scope="module")
-def shop(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shop]:
-    shop = Shop(tmp_path_factory.mktemp("end_to_end"), free_port(), free_port())
+def shop(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Tillwise]:
+    shop = shop_in(tmp_path_factory.mktemp("end_to_end"), free_port(), free_port())
     yield shop
     shop.run("down")
 
 
 @pytest.fixture(scope="module")
-def first_run(shop: Shop) -> str:
+def first_run(shop: Tillwise) -> str:
     """What the first `run --once` printed."""
     return shop.run("run", "--once")
 
 
 @pytest.fixture(scope="module")
-def first_report(shop: Shop, first_run: str) -> dict[str, Any]:
+def first_report(shop: Tillwise, first_run: str) -> dict[str, Any]:
     report: dict[str, Any] = json.loads((shop.home / "reports" / "replay.json").read_text())
     return report
 
 
-def test_one_command_builds_serves_and_replays(shop: Shop, first_run: str, first_report: dict[str, Any]) -> None:
+def test_one_command_builds_serves_and_replays(shop: Tillwise, first_run: str, first_report: dict[str, Any]) -> None:
     for stage in STAGES:
         assert f"\n{stage}: read " in f"\n{first_run}"
     assert "hit rate" in first_run
@@ -126,7 +87,7 @@ def test_the_model_finds_more_than_popularity_does(first_report: dict[str, Any])
 
 
 @pytest.mark.usefixtures("first_run")
-def test_the_version_was_tried_in_a_service_of_its_own_before_it_passed_the_gate(shop: Shop) -> None:
+def test_the_version_was_tried_in_a_service_of_its_own_before_it_passed_the_gate(shop: Tillwise) -> None:
     tried = json.loads((shop.home / "reports" / "trial.json").read_text())
     assert (tried["trouble"], tried["errors"], tried["answered_by"]) == (None, 0, [tried["package"]])
     assert tried["sessions_with_complete_cart"] == tried["sessions"] == TRIED
@@ -135,13 +96,13 @@ def test_the_version_was_tried_in_a_service_of_its_own_before_it_passed_the_gate
     assert [check["name"] for check in verdict["checks"] if not check["passed"]] == []
 
 
-def test_nothing_runs_once_it_is_over(shop: Shop, first_run: str) -> None:
+def test_nothing_runs_once_it_is_over(shop: Tillwise, first_run: str) -> None:
     assert shop.processes() == []
     assert not list(shop.home.glob("**/*.partial"))
 
 
 @pytest.mark.usefixtures("first_run")
-def test_a_second_run_reuses_everything_and_hits_just_as_often(shop: Shop, first_report: dict[str, Any]) -> None:
+def test_a_second_run_reuses_everything_and_hits_just_as_often(shop: Tillwise, first_report: dict[str, Any]) -> None:
     printed = shop.run("run", "--once")
     for stage in STAGES:
         assert f"{stage}: unchanged since" in printed
@@ -151,7 +112,7 @@ def test_a_second_run_reuses_everything_and_hits_just_as_often(shop: Shop, first
 
 
 @pytest.mark.usefixtures("first_run")
-def test_what_is_up_in_the_background_can_be_looked_at_and_taken_down(shop: Shop) -> None:
+def test_what_is_up_in_the_background_can_be_looked_at_and_taken_down(shop: Tillwise) -> None:
     up = shop.ask("up", "--detach")
     assert set(up["parts"]) == {"redis", "consumer", "recorder", "follower", "service"}
     status = shop.ask("status")
@@ -174,7 +135,7 @@ def test_what_is_up_in_the_background_can_be_looked_at_and_taken_down(shop: Shop
 
 
 def test_the_status_of_an_empty_work_folder_says_how_to_fill_it(tmp_path: Path) -> None:
-    empty = Shop(tmp_path / "empty", free_port(), free_port())
+    empty = shop_in(tmp_path / "empty", free_port(), free_port())
     status = empty.ask("status")
     assert {status[name]["state"] for name in ("data", "features", "model")} == {"not built"}
     assert {status[name]["state"] for name in ("redis", "consumer", "recorder", "service")} == {"not running"}
@@ -182,7 +143,7 @@ def test_the_status_of_an_empty_work_folder_says_how_to_fill_it(tmp_path: Path) 
 
 
 def test_serving_what_was_never_built_says_what_to_build(tmp_path: Path) -> None:
-    process = Shop(tmp_path / "empty", free_port(), free_port()).start("up")
+    process = shop_in(tmp_path / "empty", free_port(), free_port()).start("up")
     _, said = process.communicate(timeout=60)
     assert process.returncode == 1
     assert len(said.splitlines()) == 1
@@ -190,7 +151,7 @@ def test_serving_what_was_never_built_says_what_to_build(tmp_path: Path) -> None
 
 
 def test_ctrl_c_during_a_build_leaves_nothing_behind(tmp_path: Path) -> None:
-    shop = Shop(tmp_path / "home", free_port(), free_port())
+    shop = shop_in(tmp_path / "home", free_port(), free_port())
     process = shop.start("run")
     wait_until((shop.home / "stages" / "ingest.json").exists)
     time.sleep(1.0)  # somewhere inside the next stage

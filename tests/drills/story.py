@@ -1,0 +1,142 @@
+"""What the story's phases are told with: a shop in which every part really runs, and simulated shoppers."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from benchmarks.swapping import workers
+from configs import Settings, load_settings
+from tests.support.ports import free_port
+from tests.support.tillwise import Tillwise
+from training.aliases import CHAMPION, pointer_path, read_pointer
+from training.registry import registry_client, version_of
+
+SWAP_SECONDS = 10.0
+"""Within which all workers are to follow a decision."""
+PATIENCE_SECONDS = 120.0
+WORKERS = 2
+
+QUICK: dict[str, Any] = {
+    "log": {"level": "warning"},
+    # A busy machine is no bad model: only what the model itself costs is to count.
+    "serving": {"workers": WORKERS, "deadline_ms": 5_000, "shed_delay_ms": 5_000, "max_in_flight": 512},
+    # Shoppers who tell more of a list than people do: the same is found with fewer of them.
+    "traffic": {
+        "k": 10,
+        "rate": 40,
+        "think_seconds": 0.3,
+        "behaviour": {"patience": 0.95, "take": 0.9, "curiosity": 0.02, "impulse": 0.01},
+    },
+    # An afternoon in minutes: what came of an answer is known after seconds, and three bad models come in a row.
+    "monitoring": {
+        "watch": {
+            "maturity_minutes": 0.1,
+            "settle_seconds": 2,
+            "least_seconds": 2,
+            "reference_people": 600,
+            "first_people": 300,
+            "least_people": 200,
+            "cool_down_minutes": 0,
+            "tolerance": {"latency": 1.0},
+        }
+    },
+    "release": {
+        "steps": [
+            {"name": "shadow", "share": 0.0, "least_people": 50, "least_hours": 0},
+            {"name": "canary", "share": 0.3, "least_people": 100, "least_hours": 0, "margin": 0.6},
+            {"name": "wide", "share": 0.5, "least_people": 200, "least_hours": 0, "margin": 0.4},
+        ],
+        "guardrails": {"latency_ms": 2_000, "slow_share": 0.2, "fallback_share": 0.2},
+    },
+    "registry": {
+        "gate": {"rank_p99_ms": 1_000, "memory_mb": 4_096, "trial_sessions": 20, "trial_p99_ms": 5_000},
+    },
+}
+"""Settings of every phase, beside those that fit the shop; all limits of time and memory are wide, as above."""
+
+
+@dataclass
+class Shop:
+    """A shop whose parts are up, and what has happened in it.
+
+    Attributes:
+        command: runs `tillwise`. sessions: simulated shoppers so far; also makes each traffic's seed another one.
+        told: one line a phase, for people.
+    """
+
+    command: Tillwise
+    sessions: int = 0
+    told: list[str] = field(default_factory=list)
+
+    @classmethod
+    def at(cls, folder: Path, settings: Mapping[str, Any]) -> Shop:
+        """Return a shop that has a folder and nothing in it."""
+        return cls(Tillwise(folder / "home", free_port(), free_port(), variables(settings)))
+
+    @property
+    def settings(self) -> Settings:
+        """What every command of the shop reads."""
+        with pytest.MonkeyPatch.context() as patch:
+            for name, value in self.command.environment.items():
+                if name.startswith("TILLWISE_"):
+                    patch.setenv(name, value)
+            return load_settings()
+
+    @property
+    def champion(self) -> str:
+        """Registered version that serves, as the workers are told."""
+        pointer = read_pointer(pointer_path(self.settings.work, CHAMPION))
+        assert pointer is not None
+        return pointer.version
+
+    def newest(self) -> str:
+        """Return the newest registered version."""
+        settings = self.settings
+        return str(version_of(registry_client(settings), settings, None).version)
+
+    def traffic(self, sessions: int) -> dict[str, Any]:
+        """Let so many simulated shoppers come; none of their calls may fail. Return the report."""
+        arguments = ("--sessions", str(sessions), "--seed", str(self.sessions))
+        report: dict[str, Any] = self.command.ask("simulate", *arguments)
+        assert report["simulated"] is True
+        assert report["errors"] == {}, report["errors"]
+        self.sessions += sessions
+        return report
+
+    def force(self, version: str, why: str) -> None:
+        """Put a version on champion against the gate's will."""
+        self.command.run("promote", "--version", version, "--force", "--why", why)
+        self.wait_until_all_serve(version)
+
+    def wait_until_all_serve(self, version: str) -> float:
+        """Wait until every worker serves a registered version; return the seconds that it took."""
+        settings, started = self.settings, time.monotonic()
+        package = version_of(registry_client(settings), settings, version).tags["package"]
+        while {model["version"] for model in workers(settings).values()} != {package}:
+            assert time.monotonic() - started < PATIENCE_SECONDS, f"not every worker serves version {version}"
+            time.sleep(0.1)
+        return time.monotonic() - started
+
+    def tell(self, line: str) -> None:
+        """Note what a phase came to."""
+        self.told.append(line)
+        print(line)
+
+
+def variables(settings: Mapping[str, Any], prefix: str = "TILLWISE_") -> dict[str, str]:
+    """Return nested settings as the variables that mean the same."""
+    found: dict[str, str] = {}
+    for name, value in settings.items():
+        key = f"{prefix}{name.upper()}"
+        if isinstance(value, Mapping):
+            found |= variables(value, f"{key}__")
+        else:
+            found[key] = value if isinstance(value, str) else json.dumps(value)
+    return found

@@ -1,0 +1,168 @@
+"""The whole story in one go: a model is trained, serves, learns, is replaced, goes wrong in three ways, and steps back.
+
+All parts are real processes; the shoppers are SIMULATED, with held-out baskets and behaviour that is known (setting
+`traffic`). `make test` tells it of the synthetic corner shop, `make drills` of real baskets, with longer phases; both
+print what they found (`pytest -rP`).
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from configs import SilentProgress
+from configs.stage import StageReport
+from tests.drills.story import QUICK, SWAP_SECONDS, Shop
+from tests.support.journey import SETTINGS, small_journey
+from tests.support.shop import SMALL
+
+pytestmark = pytest.mark.e2e
+FULL = os.environ.get("DRILLS") == "full"
+
+
+@dataclass(frozen=True)
+class Form:
+    """How much happens.
+
+    Attributes:
+        cutoff: of the first model; the second learns up to the data's own. reference: sessions before anything changes.
+        look: sessions between two looks. healthy: looks of the control.
+        within: most sessions until each kind of bad model is gone.
+    """
+
+    cutoff: str
+    reference: int
+    look: int
+    healthy: int
+    within: dict[str, int]
+
+
+SHORT_FORM = Form("2024-04-09", 300, 100, 10, {"labels": 800, "prices": 800, "slow": 800})
+FULL_FORM = Form("2017-11-06", 600, 200, 50, {"labels": 1_200, "prices": 1_200, "slow": 1_200})
+FORM = FULL_FORM if FULL else SHORT_FORM
+MISTAKES = {
+    "labels": "its labels were shuffled, and nobody looked at the evaluation",
+    "prices": "cents were taken for dollars, and the evaluation was that of another version",
+    "slow": "it finds a little more, and nobody timed it",
+}
+MOST_LOOKS_OF_A_RELEASE = 30
+
+
+@pytest.fixture(scope="module")
+def shop(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shop]:
+    """A shop in which nothing was built yet; whatever runs in it ends with the module."""
+    folder = tmp_path_factory.mktemp("story")
+    own = SETTINGS | {"dataset": str(small_journey(folder / "data"))} if FULL else SMALL
+    found = Shop.at(folder, own | QUICK)
+    yield found
+    found.command.run("down")
+    assert found.command.processes() == []
+
+
+def test_a_model_serves_is_replaced_goes_wrong_and_steps_back_without_anybody(shop: Shop, tmp_path: Path) -> None:
+    first = train_the_first_model(shop)
+    serve_it(shop, first)
+    second = train_a_better_model(shop, first)
+    release_it(shop, first, second)
+    stay_calm_while_all_is_well(shop, second)
+    for kind in MISTAKES:
+        go_wrong_and_step_back(shop, second, kind, tmp_path / kind)
+    print(f"{shop.sessions:,} simulated sessions in all.")
+
+
+def train_the_first_model(shop: Shop) -> str:
+    """Build everything up to a champion that knows less than could be known: an earlier cutoff and few trees."""
+    early = {"TILLWISE_WINDOWS__AS_OF": FORM.cutoff, "TILLWISE_TRAINING__TREES": "20"}
+    shop.command.run("promote", **early)
+    shop.tell(f"version {shop.champion} trained and promoted by the gate, as nothing served before")
+    return shop.champion
+
+
+def serve_it(shop: Shop, version: str) -> None:
+    """Start every part, and let the first shoppers come."""
+    shop.command.run("up", "--detach")
+    shop.wait_until_all_serve(version)
+    shop.tell(f"version {version} serves: {told_of(shop.traffic(FORM.reference))}")
+
+
+def train_a_better_model(shop: Shop, before: str) -> str:
+    """Train on newer orders; registering does not change who serves."""
+    shop.command.run("register")
+    version = shop.newest()
+    assert version != before
+    assert shop.champion == before
+    return version
+
+
+def release_it(shop: Shop, before: str, version: str) -> None:
+    """Release a version by steps: it passes the gate, is a shadow, answers some, then all."""
+    shop.command.run("trial")
+    shop.command.run("release", "start", version)
+    steps, did = [], ""
+    for _ in range(MOST_LOOKS_OF_A_RELEASE):
+        assert shop.champion == before
+        shop.traffic(FORM.look)
+        found = shop.command.ask("release", "step")["report"]["metrics"]
+        steps.append(found["step"])
+        did = found["action"]
+        if did in {"complete", "stop"}:
+            break
+    assert did == "complete", f"the release of version {version} ended otherwise: {steps}, {did}"
+    assert list(dict.fromkeys(steps)) == ["shadow", "canary", "wide"]
+    assert shop.champion == version
+    took = shop.wait_until_all_serve(version)
+    assert took < SWAP_SECONDS
+    shop.tell(f"version {version} released in {len(steps)} looks ({' '.join(steps)}), followed in {took:.1f} s")
+
+
+def stay_calm_while_all_is_well(shop: Shop, version: str) -> None:
+    """Look often at a healthy model: nothing is done about it."""
+    for _ in range(FORM.healthy):
+        shop.traffic(FORM.look)
+        found = look(shop)
+        assert found["action"] not in {"rollback", "incident"}, found
+    assert shop.champion == version
+    shop.tell(f"{FORM.healthy} healthy windows of {FORM.look} sessions: version {version} still serves")
+
+
+def go_wrong_and_step_back(shop: Shop, good: str, kind: str, folder: Path) -> None:
+    """Force a bad version to serve; the monitor alone finds it, and goes back to the good one."""
+    arguments = (kind, str(folder))
+    bad = shop.command.run(*arguments, module="tests.support.poison").split()[-1]
+    shop.command.run("promote", "--version", bad, code=1)
+    shop.force(bad, MISTAKES[kind])
+    sessions, found = 0, dict[str, Any]()
+    while found.get("action") != "rollback":
+        assert sessions < FORM.within[kind], f"version {bad} ({kind}) still serves after {sessions} sessions: {found}"
+        shop.traffic(FORM.look)
+        sessions += FORM.look
+        found = look(shop)
+    assert shop.champion == good
+    assert shop.wait_until_all_serve(good) < SWAP_SECONDS
+    said = shop.command.run("promote", "--version", bad, code=1)
+    assert "stepped back from" in said
+    names = ", ".join(figure["name"] for figure in found["figures"] if figure["verdict"] == "breach")
+    shop.tell(f"version {bad} ({kind}) gone after {sessions} sessions by {names}: incident {found['incident']}")
+
+
+def look(shop: Shop) -> dict[str, Any]:
+    """Let the monitor look once, in this process, as its flow does."""
+    from monitoring.watch.stage import monitor
+
+    report: StageReport = monitor(shop.settings, SilentProgress(), drift=False)
+    return dict(report.metrics)
+
+
+def told_of(report: dict[str, Any]) -> str:
+    """Return a report of traffic in a line."""
+    (group,) = report["groups"]
+    low, high = group["attach_ci95"]
+    return (
+        f"{report['sessions']} simulated sessions, attach rate {group['attach_rate']:.3f} ({low:.3f} – {high:.3f}), "
+        f"p99 {group['latency_ms']['p99']:.0f} ms, {report['sessions_per_minute']:,} sessions a minute"
+    )

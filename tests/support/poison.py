@@ -1,0 +1,129 @@
+"""Models that are wrong on purpose, each as a real mistake would make it: labels, prices, and a model that is slow.
+
+    python -m tests.support.poison labels|prices|slow FOLDER
+
+takes the work folder of the settings, makes the bad package in a copy of it at FOLDER, and registers it in the registry
+of the settings, with the evaluation of the good package, as if nobody had looked. Prints the version's number. Nothing
+of the work folder changes; who forces the version to serve says so: `tillwise promote --force --why`.
+"""
+
+from __future__ import annotations
+
+import shutil
+import sys
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+from unittest.mock import patch
+
+import lightgbm as lgb
+import numpy as np
+import training.train
+
+from configs import Settings, SilentProgress, load_settings
+from configs.home import read_json, replace_directory, write_json
+from training.aliases import registry_uri
+from training.examples import Examples, Split
+from training.package import ModelPackage, save_package
+from training.registry import register
+from training.selftest import recorded
+from training.trees import trees_to_onnx
+
+PRICE_FACTOR = 100.0
+"""Cents that were taken for dollars."""
+TREE_COPIES = 200
+SEED = 20261125
+COPIED = ("data", "features", "model", "reports")
+
+
+def shuffled(examples: Examples, chance: np.random.Generator) -> Examples:
+    """Return the examples with each draw's labels dealt anew among its candidates: as many, on the wrong rows."""
+    place = np.lexsort((chance.random(examples.label.size), examples.draw))
+    return replace(examples, label=examples.label[place])
+
+
+def overpriced(package: ModelPackage, factor: float = PRICE_FACTOR) -> ModelPackage:
+    """Return a package that takes every price, of the catalogue and of what was paid, for `factor` times as much."""
+    matrix, times = package.matrix, np.float32(factor)
+    catalogue = replace(matrix.catalogue, price=matrix.catalogue.price * times)
+    stats = replace(matrix.stats, price=matrix.stats.price * times)
+    return _made(package, matrix=replace(matrix, catalogue=catalogue, stats=stats))
+
+
+def slowed(package: ModelPackage, copies: int = TREE_COPIES) -> ModelPackage:
+    """Return a package that recommends the same and takes long: each tree `copies` times, all candidates scored."""
+    text = repeated(package.gbm, copies)
+    trees = trees_to_onnx(lgb.Booster(model_str=text))
+    ranking = package.ranking.model_copy(update={"shortlist": 0, "head": "blend"})
+    return _made(package, gbm=text, trees=trees, ranking=ranking)
+
+
+def repeated(gbm: str, copies: int) -> str:
+    """Return LightGBM's text of a model with each tree `copies` times, which adds up to the same scores."""
+    head, *trees = gbm.partition("end of trees")[0].split("\nTree=")
+    tail = gbm.partition("end of trees")[2]
+    head = "\n".join(line for line in head.splitlines() if not line.startswith("tree_sizes="))  # which no longer fit
+    parts = [_tree(tree, number * copies + copy, copies) for number, tree in enumerate(trees) for copy in range(copies)]
+    return f"{head}\n\n{''.join(parts)}end of trees{tail}"
+
+
+def _tree(text: str, number: int, copies: int) -> str:
+    lines = (_shared(line, copies) for line in text.rstrip().splitlines()[1:])
+    return "\n".join([f"Tree={number}", *lines]) + "\n\n\n"
+
+
+def _shared(line: str, copies: int) -> str:
+    name, _, values = line.partition("=")
+    if name != "leaf_value":
+        return line
+    return f"{name}={' '.join(repr(float(value) / copies) for value in values.split())}"
+
+
+def _made(package: ModelPackage, **changes: Any) -> ModelPackage:
+    return recorded(replace(package, version="", **changes), package.golden)
+
+
+def poisoned_labels(settings: Settings) -> None:
+    """Train the package of a work folder again, on shuffled labels."""
+    chance = np.random.default_rng(SEED)
+    build = training.train.build_examples
+
+    def poisoned(*arguments: Any, **named: Any) -> Split:
+        split = build(*arguments, **named)
+        return Split(shuffled(split.learn, chance), shuffled(split.held_back, chance))
+
+    with patch.object(training.train, "build_examples", poisoned):
+        training.train.train(settings, SilentProgress())
+
+
+def _changed(change: Callable[[ModelPackage], ModelPackage]) -> Callable[[Settings], None]:
+    def apply(settings: Settings) -> None:
+        package = ModelPackage.load(settings.work.model)
+        with replace_directory(settings.work.model) as folder:
+            save_package(folder, change(package))
+
+    return apply
+
+
+POISONS: dict[str, Callable[[Settings], None]] = {
+    "labels": poisoned_labels,
+    "prices": _changed(overpriced),
+    "slow": _changed(slowed),
+}
+
+
+def poison(settings: Settings, kind: str, folder: Path) -> int:
+    """Make and register a bad version, as the module says; return its number."""
+    for name in COPIED:
+        shutil.copytree(settings.work.root / name, folder / name)
+    registry = settings.registry.model_copy(update={"uri": registry_uri(settings)})
+    own = settings.model_copy(update={"home": folder, "registry": registry})
+    POISONS[kind](own)
+    report = own.work.reports / "evaluation.json"
+    write_json(report, read_json(report) | {"model_version": ModelPackage.load(own.work.model).version})
+    return int(register(own, SilentProgress()).metrics["version"])
+
+
+if __name__ == "__main__":
+    print(poison(load_settings(), sys.argv[1], Path(sys.argv[2])))
