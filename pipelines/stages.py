@@ -125,6 +125,12 @@ ON_DEMAND: tuple[Stage, ...] = (
         does="write held-out baskets as cases",
         seconds=10,
     ),
+    Stage(
+        name="monitor",
+        function="monitoring.watch.stage:monitor",
+        does="look at the live model, and go back if it is bad",
+        seconds=15,
+    ),
 )
 """Work on what is built that nothing is built from: run with arguments of its own, each time it is asked for."""
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import typer
 
-from pipelines.cli import batch, building, experiment, letters, promotion, reading, running
+from pipelines.cli import batch, building, experiment, letters, promotion, reading, running, watching
 from pipelines.cli.failure import guarded
 
 COMMANDS: dict[str, tuple[Callable[..., Any], ...]] = {
@@ -24,7 +24,7 @@ COMMANDS: dict[str, tuple[Callable[..., Any], ...]] = {
     ),
     "Apply to cases of your own": (batch.recommend, batch.cases),
     "Run": (running.up, running.down, running.serve, running.consume, running.record, running.follow),
-    "Look": (reading.status, reading.replay),
+    "Look": (reading.status, reading.replay, watching.monitor, watching.incidents),
 }
 GROUPS: dict[str, tuple[str, tuple[Callable[..., Any], ...]]] = {
     "dead-letters": ("Look at calls and events that could not be taken, and try them again.", letters.COMMANDS),
