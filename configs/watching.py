@@ -71,6 +71,7 @@ class DriftSettings(Section):
     again_hours: float = Field(
         ge=0, description="how long no further retraining is asked for; a retrain should have had its chance"
     )
+    shown: int = Field(ge=1, description="columns that a report draws, those that moved most; all take a minute")
     keep: int = Field(ge=1, description="reports kept, of some 4 MB each; the oldest go first")
 
 

@@ -13,10 +13,10 @@ from __future__ import annotations
 
 import logging
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -58,7 +58,7 @@ class Drift:
 
 
 def compare_inputs(live: Inputs, reference: Inputs, settings: DriftSettings, report: Path) -> Drift:
-    """Return how inputs differ from those of the reference, and write Evidently's HTML report."""
+    """Return how inputs differ from those of the reference, and write Evidently's HTML report of what moved most."""
     able = [
         name
         for column, name in enumerate(NAMES)
@@ -67,16 +67,19 @@ def compare_inputs(live: Inputs, reference: Inputs, settings: DriftSettings, rep
     large = min(len(live.values), len(reference.values)) >= settings.large
     test = "wasserstein" if large else "ks"
     threshold = settings.distance if large else settings.alpha / max(1, len(able))
-    values = _evidently(live, reference, able, (test, threshold, settings.share), report) if able else {}
+    values = _scores(live, reference, able, test, threshold)
     columns = {
-        name: _column(name, live.values[:, number], reference.values[:, number], values.get(name), test, threshold)
+        name: _column(live.values[:, number], reference.values[:, number], values.get(name), test, threshold)
         for number, name in enumerate(NAMES)
     }
     share = sum(column.drifted for column in columns.values()) / max(1, len(able))
+    worst = sorted(able, key=values.__getitem__, reverse=large)[: settings.shown]
+    if worst:
+        _write(live, reference, worst, (test, threshold, settings.share), report)
     return Drift(columns, share, share >= settings.share, _quality(columns, settings.quality))
 
 
-def _column(name: str, live: Floats, reference: Floats, value: float | None, test: str, threshold: float) -> Column:
+def _column(live: Floats, reference: Floats, value: float | None, test: str, threshold: float) -> Column:
     known, before = live[np.isfinite(live)], reference[np.isfinite(reference)]
     drifted = value is not None and (value >= threshold if test == "wasserstein" else value < threshold)
     outside = float(((known < before.min()) | (known > before.max())).mean()) if known.size and before.size else 0.0
@@ -94,14 +97,25 @@ def _quality(columns: Mapping[str, Column], most: float) -> list[str]:
     return found
 
 
-def _evidently(
-    live: Inputs, reference: Inputs, names: Sequence[str], how: tuple[str, float, float], path: Path
-) -> dict[str, float]:
-    """Return each column's distance or p-value, and write the report."""
+def _scores(live: Inputs, reference: Inputs, names: Sequence[str], test: str, threshold: float) -> dict[str, float]:
+    """Return each column's distance or p-value by Evidently's tests, without the plots that its metrics draw."""
+    with _quiet():
+        from evidently.legacy.calculations.stattests import ks_stat_test, wasserstein_stat_test
+        from evidently.legacy.core import ColumnType
+        from pandas import Series
+
+        judge = wasserstein_stat_test if test == "wasserstein" else ks_stat_test
+        found = {}
+        for name in names:
+            before, now = (Series(_known(one.values, NAMES.index(name))) for one in (reference, live))
+            found[name] = float(judge(before, now, ColumnType.Numerical, threshold).drift_score)
+        return found
+
+
+def _write(live: Inputs, reference: Inputs, names: Sequence[str], how: tuple[str, float, float], path: Path) -> None:
+    """Write Evidently's report of some columns: drawing all of them would take many times as long."""
     test, threshold, share = how
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # of its imports, and of statistics on constant columns
-        logging.getLogger("evidently").setLevel(logging.ERROR)
+    with _quiet():
         from evidently import DataDefinition, Dataset, Report
         from evidently.presets import DataDriftPreset
         from pandas import DataFrame
@@ -116,9 +130,14 @@ def _evidently(
         path.parent.mkdir(parents=True, exist_ok=True)
         with replace_file(path) as partial:
             done.save_html(str(partial))
-    metrics: list[dict[str, Any]] = done.dict()["metrics"]
-    told = {one["config"]["column"]: float(one["value"]) for one in metrics if "column" in one["config"]}
-    return {name: told[name] for name in names}
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of Evidently's imports, and of statistics on constant columns
+        logging.getLogger("evidently").setLevel(logging.ERROR)
+        yield
 
 
 def _known(values: Floats, column: int) -> Floats:
