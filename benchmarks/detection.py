@@ -2,8 +2,8 @@
 
     python -m benchmarks.detection [--streams 20] [--windows 200] [--without-service]
 
-- Delay: simulated people answer a good model and then a worse one; how many answers of the worse one until the alarm, by
-  figure and by how much worse it is. Half of the streams change at once, half after the model has been good for long.
+- Delay: simulated people answer a good model and then a worse one; how many answers of the worse one until the alarm,
+  by figure and by how much worse it is. Half of the streams change at once, half after a long good time.
 - False alarms: simulated people answer a good model for many windows, with a look after each; some come back often,
   many at a time, and tastes differ. Beside it a test for one look, repeated at every look, on the same streams.
 - Rollback: a real service with two workers on the model package of the work folder; from the decision until the last
@@ -18,7 +18,6 @@ from __future__ import annotations
 import argparse
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
-from pathlib import Path
 
 import numpy as np
 from rich.box import SIMPLE_HEAD
@@ -32,11 +31,11 @@ from configs.errors import ConfigError
 from configs.home import write_json
 from configs.provenance import provenance
 from monitoring.watch.figures import FIGURES
-from monitoring.watch.reading import Answers
-from monitoring.watch.reference import Reference, make_reference
-from monitoring.watch.watching import References, Watch, Watched
+from monitoring.watch.reading import Answers, Place
+from monitoring.watch.reference import make_reference
+from monitoring.watch.watching import References, Watch
 
-GOOD = Taste()
+GOOD = Taste(adds=0.12, clicks=0.2)
 EFFECTS: dict[str, tuple[tuple[str, Taste], ...]] = {
     "attach_rate": tuple((f"-{drop:.0%}", replace(GOOD, adds=GOOD.adds * (1 - drop))) for drop in (0.4, 0.6, 0.8, 1.0)),
     "click_rate": tuple((f"-{drop:.0%}", replace(GOOD, clicks=GOOD.clicks * (1 - drop))) for drop in (0.4, 0.6, 0.8)),
@@ -55,7 +54,7 @@ STEP = 100
 
 @dataclass(frozen=True)
 class Delay:
-    """Answers of the worse model until its figure was in breach: median and 90th percentile; how many streams missed."""
+    """Answers of the worse model until its figure was in breach: median and 90th percentile; streams that missed it."""
 
     figure: str
     change: str
@@ -124,7 +123,11 @@ def print_tables(found: Found) -> None:
         table.add_column(heading, justify="left" if heading in {"figure", "becomes"} else "right")
     for one in found.delays:
         table.add_row(
-            one.figure.replace("_", " "), one.change, f"{one.median:,.0f}", f"{one.p90:,.0f}", f"{one.missed} of {one.streams}"
+            one.figure.replace("_", " "),
+            one.change,
+            f"{one.median:,.0f}",
+            f"{one.p90:,.0f}",
+            f"{one.missed} of {one.streams}",
         )
     console.print(table)
     peace = found.peace
@@ -137,9 +140,9 @@ def print_tables(found: Found) -> None:
     back = found.rollback
     if back is not None:
         console.print(
-            f"Going back, {back.workers} workers: {back.pointer_seconds:.2f} s from the decision until the pointer moved, "
-            f"{back.swapped_seconds:.2f} s until the last worker served the earlier version (median of {back.times}; most "
-            f"{back.slowest_seconds:.2f} s)."
+            f"Going back, {back.workers} workers: {back.pointer_seconds:.2f} s from the decision until the pointer "
+            f"moved, {back.swapped_seconds:.2f} s until the last worker served the earlier version (medians of "
+            f"{back.times}; most {back.slowest_seconds:.2f} s)."
         )
 
 
@@ -197,8 +200,21 @@ def _misled(seen: Sequence[Answers], references: References) -> bool:
 
 
 def _watch(references: References, figure: str | None = None) -> Watch:
-    watch = Watch(references.earlier.last if references.earlier is not None else _nowhere())
+    watch = Watch(Place(0.0))
     watch.begin(references)
     if figure is not None:
         watch.followed = {figure: watch.followed[figure]}
     return watch
+
+
+def _take(watch: Watch, references: References, answers: Answers, settings: Settings) -> None:
+    assert references.earlier is not None
+    for figure in FIGURES:
+        if figure.name in watch.followed:
+            known = watch.followed[figure.name]
+            taken = known.with_answers(figure, answers, references.earlier, settings.monitoring.watch)
+            watch.followed[figure.name] = taken
+
+
+def _verdicts(watch: Watch, references: References, settings: Settings) -> dict[str, str]:
+    return {one.name: one.verdict for one in watch.told(references, settings.monitoring)}

@@ -11,6 +11,7 @@ import numpy as np
 from sqlalchemy import Table, insert
 
 from benchmarks.crowning import crown
+from benchmarks.detecting import Taste
 from configs import Settings, SilentProgress, StageReport, load_settings
 from events.record import tables
 from events.record.database import open_database
@@ -29,20 +30,6 @@ WATCH: dict[str, Any] = {
 
 TABLES = (tables.exposures, tables.exposure_lines, tables.outcomes, tables.outcome_lines)
 EMPTY = {table: whole(table, {}) for table in TABLES}
-
-
-@dataclass(frozen=True)
-class Taste:
-    """How people and a model behave: chance of an add and of a click, ms an answer takes, chance that the model fails,
-    mean score, how many products there are to show.
-    """
-
-    adds: float = 0.3
-    clicks: float = 0.4
-    latency_ms: float = 4.0
-    fails: float = 0.0
-    score: float = 0.0
-    products: int = 400
 
 
 @dataclass
@@ -82,7 +69,7 @@ class World:
         found: dict[str, Any] = next(one for one in look.metrics["figures"] if one["name"] == name)
         return found
 
-    def answers(self, version: str, count: int, taste: Taste = Taste(), **changes: Any) -> None:
+    def answers(self, version: str, count: int, taste: Taste, **changes: Any) -> None:
         """Record answers of a version, ten a second after the newest one, and what came of them 5 seconds later."""
         chance = self.generator
         at = (self.at + np.arange(1, count + 1) / 10).tolist()
