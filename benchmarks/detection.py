@@ -218,3 +218,7 @@ def _take(watch: Watch, references: References, answers: Answers, settings: Sett
 
 def _verdicts(watch: Watch, references: References, settings: Settings) -> dict[str, str]:
     return {one.name: one.verdict for one in watch.told(references, settings.monitoring)}
+
+
+if __name__ == "__main__":
+    main()
