@@ -7,6 +7,7 @@ from pathlib import Path
 from pydantic import Field
 
 from configs.section import Secret, Section
+from configs.watching import WatchSettings
 
 DEFAULT_RULES = Path(__file__).parent / "rules" / "default.yaml"
 
@@ -177,3 +178,4 @@ class MonitoringSettings(Section):
     bootstrap_samples: int = Field(ge=100, description="off-policy: resamples of people that an interval is made of")
     seed: int = Field(description="of the resampling")
     guardrails: GuardrailSettings
+    watch: WatchSettings

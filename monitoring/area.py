@@ -18,7 +18,7 @@ class Area:
     """What was found out about one part of Tillwise.
 
     Attributes:
-        name: "data", "features", "model", "redis", "consumer", "recorder" or "service".
+        name: "data", "features", "model", "redis", "consumer", "recorder", "service" or "monitor".
         state: `stale`: there, but not made from what is there now.
         facts: figures and names, JSON-serialisable, in the order in which a person reads them.
         fix: the command, or advice, that mends it; None when nothing is to be mended.

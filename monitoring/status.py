@@ -9,6 +9,7 @@ from monitoring.area import Area, Status
 from monitoring.built import data_area, features_area, model_area
 from monitoring.recorder import recorder_area
 from monitoring.running import consumer_area, redis_area, service_area
+from monitoring.watched import monitor_area
 
 __all__ = ["Area", "Status", "collect_status"]
 
@@ -23,5 +24,6 @@ def collect_status(settings: Settings) -> Status:
         consumer_area(settings),
         recorder_area(settings),
         service_area(settings),
+        monitor_area(settings),
     )
     return Status(datetime.now(UTC).isoformat(timespec="seconds"), areas)

@@ -226,6 +226,13 @@ ON_DEMAND: tuple[Stage, ...] = (
         seconds=5,
         lock="log",
     ),
+    Stage(
+        name="monitor",
+        function="monitoring.watch.stage:monitor",
+        does="look at the live model, and go back if it is bad",
+        seconds=15,
+        lock="looks",
+    ),
 )
 """Work on what is built that nothing is built from: run with arguments of its own, each time it is asked for."""
 

@@ -26,6 +26,7 @@ from sqlalchemy import (
     inspect,
     or_,
     select,
+    true,
     union,
 )
 
@@ -54,14 +55,18 @@ Row = Sequence[Any]
 
 @dataclass(frozen=True)
 class Chosen:
-    """Which exposures are asked for: those of an experiment, from `since` on (unix seconds; None: all).
+    """Which exposures are asked for: of an experiment or of a model, of any arm; None does not matter.
 
-    `models`: arm → version of the package that it was to be answered by; answers of other packages, or to other arms,
-    are left out. None: all count.
+    Attributes:
+        experiment: its name. since, until: unix seconds, both included. model_version: of the package that answered.
+        models: arm → version of the package that it was to be answered by; answers of other packages, or to other
+            arms, are left out.
     """
 
-    experiment: str
+    experiment: str | None
     since: float | None = None
+    until: float | None = None
+    model_version: str | None = None
     models: Mapping[str, str] | None = None
 
 
@@ -113,6 +118,20 @@ def read_rows(settings: Settings, chosen: Chosen) -> Rows:
         return Rows(*found)
 
 
+def read_reached(settings: Settings, chosen: Chosen, window: float) -> tuple[list[Row], list[Row]]:
+    """Return `touched` and `ordered` of `Rows`, of what came at most `window` seconds after what was shown.
+
+    Raises:
+        ConfigError, DataError: as `experiments`.
+    """
+    with with_exposures(settings) as connection:
+        if connection is None:
+            return [], []
+        asked = (_touched(chosen, window), _ordered(chosen, window))
+        found: list[list[Row]] = [[tuple(row) for row in connection.execute(statement)] for statement in asked]
+        return found[0], found[1]
+
+
 def _exposures(chosen: Chosen) -> Select[Any]:
     columns = (exposures.c[name] for name in EXPOSURE_COLUMNS)
     return select(*columns).where(is_chosen(chosen)).order_by(exposures.c.at, exposures.c.request_id)
@@ -120,7 +139,7 @@ def _exposures(chosen: Chosen) -> Select[Any]:
 
 def _touched(chosen: Chosen, window: float) -> Select[Any]:
     """Select (request_id, product_id, clicked, added)."""
-    touches = _touches(window)
+    touches = _touches(window, chosen)
     kinds = (func.max(case((touches.c.kind == kind, 1), else_=0)) for kind in (CLICK, ADD))
     pair = (touches.c.request_id, touches.c.product_id)
     joined = select(*pair, *kinds).join(exposures, exposures.c.request_id == touches.c.request_id)
@@ -129,9 +148,9 @@ def _touched(chosen: Chosen, window: float) -> Select[Any]:
 
 def _ordered(chosen: Chosen, window: float) -> Select[Any]:
     """Select (request_id, product_id, quantity, value, margin)."""
-    added = _touches(window)
+    added = _touches(window, chosen)
     added_from = select(added.c.request_id, added.c.product_id).where(added.c.kind == ADD).distinct().subquery()
-    met = _met(orders, "order_id", "placed_at", window)
+    met = _met(orders, "order_id", "placed_at", window, *_near(chosen, orders.c.placed_at, window))
     rank = func.row_number().over(
         partition_by=(order_lines.c.order_id, order_lines.c.line),
         order_by=(case((added_from.c.request_id.is_not(None), 0), else_=1), met.c.at.desc(), met.c.request_id.desc()),
@@ -161,7 +180,7 @@ def _ordered(chosen: Chosen, window: float) -> Select[Any]:
     return ours.group_by(*pair).order_by(*pair)
 
 
-def _touches(window: float) -> Subquery:
+def _touches(window: float, chosen: Chosen) -> Subquery:
     """Select (kind, request_id, product_id): what was clicked or added, and the exposure that it is put down to."""
     told = outcomes.c.kind.in_((CLICK, ADD))
     named = (
@@ -173,7 +192,8 @@ def _touches(window: float) -> Subquery:
         # A page's clock may be behind ours: what names an exposure came after it, whatever the clocks say.
         .where(told, exposures.c.at >= outcomes.c.at - window)
     )
-    met = _met(outcomes, "message_id", "at", window, told, outcomes.c.request_id.is_(None))
+    near = _near(chosen, outcomes.c.at, window)
+    met = _met(outcomes, "message_id", "at", window, told, outcomes.c.request_id.is_(None), *near)
     rank = func.row_number().over(
         partition_by=(outcome_lines.c.message_id, outcome_lines.c.line),
         order_by=(met.c.at.desc(), met.c.request_id.desc()),
@@ -205,13 +225,25 @@ def _places(chosen: Chosen) -> Select[Any]:
 
 def is_chosen(chosen: Chosen, rows: Any = exposures) -> Any:
     """Return the condition that rows with the columns of MET are asked for."""
-    wanted = and_(rows.c.experiment == chosen.experiment, rows.c.experiment_arm.is_not(None))
+    wanted = []
+    if chosen.experiment is not None:
+        wanted += [rows.c.experiment == chosen.experiment, rows.c.experiment_arm.is_not(None)]
     if chosen.models is not None:
-        meant = [
-            and_(rows.c.experiment_arm == arm, rows.c.model_version == model) for arm, model in chosen.models.items()
-        ]
-        wanted = and_(wanted, or_(*meant))
-    return wanted if chosen.since is None else and_(wanted, rows.c.at >= chosen.since)
+        meant = chosen.models.items()
+        wanted.append(or_(*(and_(rows.c.experiment_arm == arm, rows.c.model_version == made) for arm, made in meant)))
+    if chosen.model_version is not None:
+        wanted.append(rows.c.model_version == chosen.model_version)
+    if chosen.since is not None:
+        wanted.append(rows.c.at >= chosen.since)
+    if chosen.until is not None:
+        wanted.append(rows.c.at <= chosen.until)
+    return and_(true(), *wanted)
+
+
+def _near(chosen: Chosen, at: Any, window: float) -> list[Any]:
+    """Return conditions that leave out what can have come of none of the chosen exposures, so that less is joined."""
+    after = [] if chosen.since is None else [at >= chosen.since]
+    return after if chosen.until is None else [*after, at <= chosen.until + window]
 
 
 def _met(what: Table, key: str, at: str, window: float, *conditions: Any) -> CTE:

@@ -7,7 +7,7 @@ from typing import Any
 
 import typer
 
-from pipelines.cli import batch, building, experiment, flows, letters, promotion, reading, release, running
+from pipelines.cli import batch, building, experiment, flows, letters, promotion, reading, release, running, watching
 from pipelines.cli.failure import guarded
 
 COMMANDS: dict[str, tuple[Callable[..., Any], ...]] = {
@@ -28,7 +28,14 @@ COMMANDS: dict[str, tuple[Callable[..., Any], ...]] = {
     ),
     "Apply to cases of your own": (batch.recommend, batch.cases),
     "Run": (running.up, running.down, running.serve, running.consume, running.record, running.follow),
-    "Look": (reading.status, reading.lineage, reading.replay, reading.simulate),
+    "Look": (
+        reading.status,
+        reading.lineage,
+        watching.monitor,
+        watching.incidents,
+        reading.replay,
+        reading.simulate,
+    ),
 }
 GROUPS: dict[str, tuple[str, tuple[Callable[..., Any], ...]]] = {
     "dead-letters": ("Look at calls and events that could not be taken, and try them again.", letters.COMMANDS),
