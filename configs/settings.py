@@ -26,6 +26,7 @@ from pydantic_settings import (
 
 from configs.access import AccessSettings
 from configs.errors import ConfigError
+from configs.feedback import ExaminationSettings, FeedbackSettings
 from configs.home import WorkFolder
 from configs.learning import (
     CandidateSettings,
@@ -61,8 +62,10 @@ __all__ = [
     "EncoderSettings",
     "EvaluationSettings",
     "EventSettings",
+    "ExaminationSettings",
     "ExposureSettings",
     "FeatureSettings",
+    "FeedbackSettings",
     "GuardrailSettings",
     "IngestSettings",
     "LogSettings",
@@ -121,6 +124,7 @@ class Settings(BaseSettings):
     features: FeatureSettings
     candidates: CandidateSettings
     training: TrainingSettings
+    feedback: FeedbackSettings
     encoder: EncoderSettings
     neural: NeuralSettings
     student: StudentSettings

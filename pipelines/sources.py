@@ -14,7 +14,7 @@ import configs
 
 ROOT = Path(configs.__file__).parents[1]
 PACKAGES = frozenset({"configs", "events", "features", "training", "serving", "monitoring"})
-SETTINGS = ("learning", "live", "section", "settings")
+SETTINGS = ("feedback", "learning", "live", "section", "settings")
 PLUMBING = frozenset(
     ["configs"]
     + [f"configs.{name}" for name in ("errors", "home", "logs", "processes", "provenance", "stage", "urls", *SETTINGS)]

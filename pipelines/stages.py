@@ -65,8 +65,12 @@ STAGES: tuple[Stage, ...] = (
         does="train both rankers, distil them and package the model",
         seconds=290,
         upstream=("features",),
-        settings=("windows", "features", "candidates", "training", "encoder", "neural", "student", "ranking"),
+        settings=(
+            *("windows", "features", "candidates", "training", "encoder", "neural", "student", "ranking", "feedback"),
+            *("monitoring.attribution_minutes", "monitoring.attribution_touch"),
+        ),
         outputs=("model",),
+        inputs="training.feedback:feedback_fingerprint",
     ),
     Stage(
         name="evaluate",

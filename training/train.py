@@ -9,6 +9,7 @@ from features.segments import popular_by_segment
 from features.store import open_store
 from features.windows import cut_windows
 from training.dataset import build_examples, sides_over_time
+from training.feedback import feedback_examples
 from training.gbm import fit_gbm, importance
 from training.neural.fit import fit_network
 from training.package import ModelPackage, save_package
@@ -44,6 +45,8 @@ def train(settings: Settings, progress: Progress) -> StageReport:
         sides=sides,
         progress=lambda share: progress.update("building examples", 0.15 + 0.47 * share),
     )
+    feedback = feedback_examples(settings, history, windows.as_of, examples.learn)
+    examples = feedback.added_to(examples)
     (matrix,) = sides  # the last one, at the cutoff, is what serves
     del sides, store  # their memory is wanted for fitting
     booster, quality = fit_gbm(examples, settings.training, progress)
@@ -72,18 +75,25 @@ def train(settings: Settings, progress: Progress) -> StageReport:
         heads=distilled.heads,
         ranking=settings.ranking,
         popular=popular_by_segment(history, windows.as_of, settings.features),
+        feedback=feedback.fingerprint,
     )
     with replace_directory(settings.work.model) as folder:
         version = save_package(folder, with_golden(package, history.before(windows.as_of)))
     return StageReport(
         "train",
-        read={"draws": examples.learn.tried, "candidate rows": int(examples.learn.label.size)},
+        read={
+            "draws": examples.learn.tried,
+            "candidate rows": int(examples.learn.label.size),
+            "answers shown": feedback.exposures,
+        },
         wrote={"trees": booster.num_trees(), "products": len(matrix.catalogue)},
-        rejected={"draws whose hidden products are no candidates": examples.learn.tried - examples.learn.group.size},
+        rejected={"draws whose hidden products are no candidates": examples.learn.tried - examples.learn.group.size}
+        | {f"answers shown: {reason}": count for reason, count in feedback.skipped.items()},
         metrics={
             "version": version,
             "validation_ndcg@10": quality,
             "heads": {name: head.as_dict() for name, head in distilled.heads.items()},
             "importance": importance(booster),
+            "feedback": feedback.as_dict(),
         },
     )

@@ -28,8 +28,10 @@ from sqlalchemy import (
     Table,
     and_,
     case,
+    false,
     func,
     inspect,
+    literal,
     or_,
     select,
     true,
@@ -37,7 +39,6 @@ from sqlalchemy import (
 )
 
 from configs import Settings
-from configs.errors import DataError
 from events.record.reading import opened
 from events.record.tables import (
     exposure_lines,
@@ -66,17 +67,20 @@ class Attribution:
         window: seconds after an exposure in which something counts as having come of it.
         touch: whether only the last exposure that showed a product counts, or any.
         known_before: what was received later (unix seconds) is as if it had never been told; None: all counts.
+        returns: whether what was given back is subtracted. A record that no recorder of this version opened yet knows
+            of none.
     """
 
     window: float
     touch: Literal["last", "any"] = "last"
     known_before: float | None = None
+    returns: bool = True
 
     @classmethod
-    def of(cls, settings: Settings, known_before: float | None = None) -> Attribution:
-        """Return what the settings say."""
-        watched = settings.monitoring
-        return cls(watched.attribution_minutes * 60, watched.attribution_touch, known_before)
+    def of(cls, settings: Settings, connection: Connection, known_before: float | None = None) -> Attribution:
+        """Return what the settings say, for what a record holds."""
+        watched, returns = settings.monitoring, inspect(connection).has_table(refunds.name)
+        return cls(watched.attribution_minutes * 60, watched.attribution_touch, known_before, returns)
 
     def knows(self, told: Table) -> ColumnElement[bool]:
         """Say of rows with `received_at` whether they count."""
@@ -88,16 +92,11 @@ def with_exposures(settings: Settings) -> Iterator[Connection | None]:
     """Yield a connection to read from; None while no exposure has ever been recorded.
 
     Raises:
-        ConfigError: the database's URL cannot be used. DataError: it cannot be read, or its tables are of an older
-            version.
+        ConfigError: the database's URL cannot be used. DataError: the database cannot be read.
     """
     with opened(settings) as connection:
-        there = set() if connection is None else set(inspect(connection).get_table_names())
-        if exposures.name in there and refunds.name not in there:
-            raise DataError(
-                "The tables of the system of record are of an older version: run `tillwise record migrate`."
-            )
-        yield connection if exposures.name in there else None
+        known = connection is not None and inspect(connection).has_table(exposures.name)
+        yield connection if known else None
 
 
 def touched(how: Attribution, wanted: Wanted) -> Select[Any]:
@@ -122,7 +121,7 @@ def ordered(how: Attribution, wanted: Wanted) -> Select[Any]:
         order_by=(case((added_from.c.request_id.is_not(None), 0), else_=1), met.c.at.desc(), met.c.request_id.desc()),
     )
     price = func.coalesce(order_lines.c.unit_price, exposure_lines.c.price, 0.0)
-    kept = _kept(how)
+    kept = _kept(how) if how.returns else _all_kept()
     share = func.coalesce(kept.c.share, 1.0)
     candidates = (
         select(
@@ -208,6 +207,12 @@ def _kept(how: Attribution) -> Subquery:
         .join(back, of_it)
         .group_by(bought.c.order_id, bought.c.product_id, bought.c.quantity)
         .subquery()
+    )
+
+
+def _all_kept() -> Subquery:
+    return (
+        select(order_lines.c.order_id, order_lines.c.product_id, literal(1.0).label("share")).where(false()).subquery()
     )
 
 

@@ -79,11 +79,11 @@ def read_rows(settings: Settings, chosen: Chosen) -> Rows:
     Raises:
         ConfigError, DataError: as `experiments`.
     """
-    how, wanted = Attribution.of(settings), partial(_is, chosen)
-    asked = (_exposures(chosen), touched(how, wanted), ordered(how, wanted), _shown(chosen), _places(chosen))
     with with_exposures(settings) as connection:
         if connection is None:
             return Rows([], [], [], [], [])
+        how, wanted = Attribution.of(settings, connection), partial(_is, chosen)
+        asked = (_exposures(chosen), touched(how, wanted), ordered(how, wanted), _shown(chosen), _places(chosen))
         found: list[list[Row]] = [[tuple(row) for row in connection.execute(statement)] for statement in asked]
         return Rows(*found)
 
