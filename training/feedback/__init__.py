@@ -5,6 +5,7 @@ system of record. Goes out: draws with weights, and how many answers were left o
 examples are built, and by the stage table for what makes them stale.
 """
 
-from training.feedback.gather import Feedback, feedback_examples, feedback_fingerprint
+from training.feedback.extent import feedback_fingerprint
+from training.feedback.gather import Feedback, feedback_examples
 
 __all__ = ["Feedback", "feedback_examples", "feedback_fingerprint"]

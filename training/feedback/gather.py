@@ -10,14 +10,11 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from sqlalchemy import Connection, Table, and_, func, inspect, select
+from sqlalchemy import Connection, and_
 
 from configs import Settings
-from configs.dataset import load_dataset
 from events.record.attribution import Attribution, with_exposures
 from events.record.log import log_folder, read_exposures
-from events.record.tables import exposures as exposures_table
-from events.record.tables import orders, outcomes, refunds
 from features.history import History, ingest_record
 from training.examples import Examples, Split
 from training.feedback.draws import chance_to_be_seen, draws_of
@@ -25,7 +22,7 @@ from training.feedback.examination import Examination, Looks, examine
 from training.feedback.outcomes import Came, outcomes_of, read_outcomes
 from training.feedback.shown import Exposures, exposures_of
 from training.feedback.skew import strange_versions
-from training.feedback.span import Span, closed_until, is_learned_from, span_of
+from training.feedback.span import Span, is_learned_from, span_of
 from training.neural.network import Scaling
 
 NOTHING_CAME = "nothing came of it"
@@ -117,38 +114,6 @@ def learned(settings: Settings, shown: Exposures, came: NDArray[np.int8], read: 
     return Feedback(
         examples, _digest(examples), read, {name: times for name, times in count.items() if times}, skipped, told
     )
-
-
-def feedback_fingerprint(settings: Settings) -> str:
-    """Return text that changes when what may be learned of exposures does: at most once a day, or when a person is
-    erased.
-
-    Counted are rows and their newest and oldest marks per table, of days that are over. Files of the log would not do:
-    compacting them changes none of their events.
-
-    Raises:
-        ConfigError, DataError: as `feedback_examples`.
-    """
-    clock = load_dataset(settings).clock
-    if not is_learned_from(settings, clock):
-        return ""
-    closed = closed_until(clock, time.time())
-    digest = hashlib.sha256()
-    with with_exposures(settings) as connection:
-        if connection is None:
-            return ""
-        tables = (exposures_table, outcomes, orders, refunds)
-        told = [_extent(connection, table, closed) for table in tables if inspect(connection).has_table(table.name)]
-    digest.update("\n".join(told).encode())
-    return digest.hexdigest() if told[0] else ""
-
-
-def _extent(connection: Connection, table: Table, closed: float) -> str:
-    """Return a table's rows received before a moment as text: how many, and the first and last mark; "" without any."""
-    at = table.c.received_at if "received_at" in table.c else table.c.at  # of an exposure they are the same
-    row = connection.execute(select(func.count(), func.min(table.c.mark), func.max(table.c.mark)).where(at < closed))
-    count, first, last = row.one()
-    return f"{table.name} {count} {first} {last}" if count else ""
 
 
 def _held_back(settings: Settings, history: History) -> Collection[str]:

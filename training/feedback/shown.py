@@ -96,7 +96,7 @@ def exposures_of(rows: pa.Table, since: float, until: float, apart: Collection[s
         kept &= ~unfit
     rows, told = rows.filter(pa.array(kept)), told.filter(pa.array(kept))
     lines = pc.struct_field(told, "lines")
-    group = pc.list_value_length(lines).to_flags(zero_copy_only=False).astype(np.int64)
+    group = pc.list_value_length(lines).to_numpy(zero_copy_only=False).astype(np.int64)
     shown = lines.flatten()
     packed = pc.struct_field(told, "features").to_pylist()
     blocks = [unpack(raw, size) for raw, size in zip(packed, group.tolist(), strict=True)]
@@ -120,7 +120,7 @@ def _unfit(
     """Return by reason bool[exposures] of those that cannot be learned from."""
     now, columns = _floats(pc.struct_field(told, "now")), pc.struct_field(told, "columns")
     lines = pc.struct_field(told, "lines")
-    of_line = pc.list_parent_indices(lines).to_flags(zero_copy_only=False)
+    of_line = pc.list_parent_indices(lines).to_numpy(zero_copy_only=False)
     without = _flags(pc.is_null(pc.struct_field(lines.flatten(), "propensity")))
     return {
         OTHER_MOMENT: (now < since) | (now >= until),
@@ -133,9 +133,9 @@ def _unfit(
 
 
 def _floats(values: pa.Array) -> Floats:
-    return np.asarray(values.to_flags(zero_copy_only=False), dtype=np.float64)
+    return np.asarray(values.to_numpy(zero_copy_only=False), dtype=np.float64)
 
 
 def _flags(values: pa.Array | pa.ChunkedArray) -> NDArray[np.bool_]:
     array = values.combine_chunks() if isinstance(values, pa.ChunkedArray) else values
-    return np.asarray(array.to_flags(zero_copy_only=False), dtype=bool)
+    return np.asarray(array.to_numpy(zero_copy_only=False), dtype=bool)
