@@ -66,7 +66,8 @@ class FeedbackSettings(Section):
     most_outside: float = Field(
         ge=0,
         lt=1,
-        description="share of a feature's values that may lie outside of what baskets show; a model whose exposures "
+        description="share of a feature's values that may lie far outside of what baskets show (farther than their "
+        "whole range again); a model whose exposures "
         "have more of it saw another world (a broken pipeline, another encoder), and none of them is learned from",
     )
     examination: ExaminationSettings

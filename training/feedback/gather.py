@@ -26,7 +26,7 @@ from training.feedback.span import Span, is_learned_from, span_of
 from training.neural.network import Scaling
 
 NOTHING_CAME = "nothing came of it"
-STRANGE = "of a model whose {} lies outside of what baskets show"
+STRANGE = "of a model whose {} lies far outside of what baskets show"
 TOO_FEW = "too few products taken to learn from"
 
 

@@ -129,13 +129,14 @@ def test_a_draw_of_weight_3_is_learned_from_like_three_of_it() -> None:
 
 def test_weights_decide_which_of_two_contradicting_halves_is_believed() -> None:
     half = examples()
-    against = replace(half, features=half.features * np.float32([-1, 1, 1, 1]))
+    worst = half.features[:, 0].reshape(half.group.size, -1).argmin(axis=1)
+    against = replace(half, label=np.eye(8, dtype=np.int8)[worst].ravel())
     heavy, light = np.full(half.label.size, 10, np.float32), np.full(half.label.size, 0.1, np.float32)
     fresh = examples(draws=100)
     for weight, expected in (((heavy, light), True), ((light, heavy), False)):
         both = replace(half, weight=weight[0]).joined(replace(against, weight=weight[1]))
         best = fit_network(both, small()).score(fresh.features).reshape(100, -1).argmax(axis=1)
-        assert ((best == fresh.label.reshape(100, -1).argmax(axis=1)).mean() > 0.6) is expected
+        assert bool((best == fresh.label.reshape(100, -1).argmax(axis=1)).mean() > 0.6) is expected
 
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU here, so asking for one is no mistake")
