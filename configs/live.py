@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Literal
 
 from pydantic import Field
 
@@ -157,6 +158,10 @@ class MonitoringSettings(Section):
 
     attribution_minutes: float = Field(
         gt=0, description="clicks, adds and orders count for what was shown at most so long before them"
+    )
+    attribution_touch: Literal["last", "any"] = Field(
+        description="put them down to the last answer that showed the product, or to any: then one order counts for "
+        "several answers, and what adds up over answers is too much; `events/record/attribution.py` has the rules"
     )
     control_arm: str = Field(min_length=1, description="the arm that the others are compared with, unless one is named")
     alpha: float = Field(

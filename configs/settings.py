@@ -28,6 +28,7 @@ from pydantic_settings import (
 from configs.access import AccessSettings
 from configs.audit import AuditSettings
 from configs.errors import ConfigError
+from configs.feedback import ExaminationSettings, FeedbackSettings
 from configs.home import WorkFolder
 from configs.learning import (
     CandidateSettings,
@@ -69,8 +70,10 @@ __all__ = [
     "EncoderSettings",
     "EvaluationSettings",
     "EventSettings",
+    "ExaminationSettings",
     "ExposureSettings",
     "FeatureSettings",
+    "FeedbackSettings",
     "FlowSettings",
     "GuardrailSettings",
     "IngestSettings",
@@ -136,6 +139,7 @@ class Settings(BaseSettings):
     features: FeatureSettings
     candidates: CandidateSettings
     training: TrainingSettings
+    feedback: FeedbackSettings
     encoder: EncoderSettings
     neural: NeuralSettings
     student: StudentSettings

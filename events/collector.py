@@ -18,7 +18,8 @@ from events.exposure import EXPOSED, RESERVED
 from events.segment import (
     EVENTS,
     NOTHING,
-    ORDER_COMPLETED,
+    ORDER_EVENTS,
+    ORDER_REFUNDED,
     PRODUCT_EVENTS,
     Batch,
     Call,
@@ -186,7 +187,7 @@ def _event(call: Call, kind: str | None, where: str, sent: _Sent) -> Event:
     told = _told(call, name, where) if is_track and name in EVENTS else _nothing_told
     return Event(
         message_id=call.message_id or uuid.uuid4().hex,
-        kind=_KINDS[str(kind)],
+        kind="refund" if name == ORDER_REFUNDED else _KINDS[str(kind)],
         name=name,
         session_id=str(session),
         shopper_id=_text(call.user_id),
@@ -197,7 +198,7 @@ def _event(call: Call, kind: str | None, where: str, sent: _Sent) -> Event:
         anonymous_id=_text(call.anonymous_id),
         previous_id=_text(call.previous_id) if kind == "alias" else None,
         received_at=sent.received_at,
-        order=told.order() if name == ORDER_COMPLETED else None,
+        order=told.order() if name in ORDER_EVENTS else None,
         request_id=word(told.request_id),
         list_id=word(told.list_id),
         traits=_traits_told(call, where) if kind == "identify" else {},
@@ -236,7 +237,7 @@ def _told(call: Call, name: str, where: str) -> Properties | ga4.Params:
     if name in PRODUCT_EVENTS and not told.lines(name):
         field, what = ("items", "products") if of_ga4 else ("product_id", "one product")
         raise InvalidEventError(f"{where}{place}.{field}", f"is missing: {call.event} concerns {what}")
-    if name == ORDER_COMPLETED and told.order() is None:
+    if name in ORDER_EVENTS and told.order() is None:
         field = "transaction_id" if of_ga4 else "order_id"
         raise InvalidEventError(f"{where}{place}.{field}", f"is missing: {call.event} says which order it was")
     return told

@@ -8,7 +8,7 @@ import msgspec
 
 from events.exposure import Exposure
 
-Kind = Literal["track", "page", "identify", "alias", "other", "exposure"]
+Kind = Literal["track", "page", "identify", "alias", "other", "exposure", "refund"]
 
 MAX_ID = 256
 """Longest id of a product, session, shopper or message, in characters."""
@@ -45,10 +45,10 @@ class Line(msgspec.Struct, frozen=True, array_like=True):
 
 
 class OrderFacts(msgspec.Struct, frozen=True, array_like=True):
-    """What an Order Completed event says of the order as a whole.
+    """What an Order Completed or Order Refunded event says of the order as a whole.
 
     Attributes:
-        order_id: the shop's. value: money paid, None if not told. discount: money off.
+        order_id: the shop's. value: money paid, or paid back, None if not told. discount: money off.
         currency: ISO 4217, None if not told. coupon: its code, None without one.
     """
 
@@ -64,12 +64,13 @@ class Event(msgspec.Struct, frozen=True, array_like=True):
 
     Attributes:
         message_id: the client's idempotency key.
-        kind, name: what it is; name is the track call's event, else the kind of call.
+        kind, name: what it is; name is the track call's event, else the kind of call. Order Refunded is a kind of its
+            own: the shop says it, and it is nothing that the shopper did.
         session_id: context.sessionId, else anonymousId, else userId.
         shopper_id: userId, if told. anonymous_id: anonymousId, if told.
         previous_id: of an alias call, the id that is the same person as shopper_id.
         occurred_at: unix seconds, corrected for the client's clock. received_at: unix seconds of our clock.
-        lines: products concerned. order: of Order Completed. checkout_step: if told.
+        lines: products concerned. order: of Order Completed and Order Refunded. checkout_step: if told.
         request_id, list_id: the recommendation request and the block that products were shown in, if told.
         context: device, country, region, referrer, channel, url, as far as told.
         traits: of an identify call, the scalar ones as text.

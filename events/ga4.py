@@ -11,6 +11,7 @@ https://developers.google.com/analytics/devguides/collection/ga4/reference/event
 | `purchase` | Order Completed | | `transaction_id` | `order_id` |
 | `view_item_list` | Product List Viewed | | `item_list_id` | `list_id` |
 | `select_item` | Product Clicked | | `value`, `currency`, `coupon` | the same |
+| `refund` | Order Refunded | | | |
 """
 
 from __future__ import annotations
@@ -30,6 +31,7 @@ NAMES = {
     "view_cart": "Cart Viewed",
     "begin_checkout": "Checkout Started",
     "purchase": "Order Completed",
+    "refund": "Order Refunded",
     "view_item_list": "Product List Viewed",
     "select_item": "Product Clicked",
 }

@@ -90,8 +90,8 @@ class ProfileStore:
             RedisError, OSError: Redis did not answer; some records may have been changed, which does no harm.
             PartError: others kept changing the same records.
         """
-        # What we showed ourselves is nothing that the shopper did.
-        events = [event for event in events if event.kind != "exposure"]
+        # What we showed ourselves is nothing that the shopper did, nor is what the shop paid back.
+        events = [event for event in events if event.kind not in {"exposure", "refund"}]
         work = _Work(self._targets(events), links_of(events))
         for _ in range(MOST_ATTEMPTS):
             if not work.targets and not work.links:

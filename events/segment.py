@@ -31,11 +31,13 @@ NOTHING = Raw(b"null")
 
 PRODUCT_EVENTS = frozenset({"Product Viewed", "Product Added", "Product Removed", "Product Clicked"})
 """Track events that concern one product, which they must name."""
-LIST_EVENTS = frozenset({"Product List Viewed", "Cart Viewed", "Checkout Started", "Order Completed"})
+LIST_EVENTS = frozenset({"Product List Viewed", "Cart Viewed", "Checkout Started", "Order Completed", "Order Refunded"})
 """Track events about several products."""
 STEP_EVENTS = frozenset({"Checkout Step Viewed", "Checkout Step Completed", "Payment Info Entered"})
 """Track events that tell how far the checkout is."""
-ORDER_COMPLETED = "Order Completed"
+ORDER_COMPLETED, ORDER_REFUNDED = "Order Completed", "Order Refunded"
+ORDER_EVENTS = frozenset({ORDER_COMPLETED, ORDER_REFUNDED})
+"""Track events about one order, which they must name. A refund without products is of the whole order."""
 EVENTS = PRODUCT_EVENTS | LIST_EVENTS | STEP_EVENTS
 """Track events whose properties are read. Of all others only that they happened counts: their properties are free."""
 

@@ -87,8 +87,12 @@ STAGES: tuple[Stage, ...] = (
             "training.single_draws",
             "training.negatives_share",
             "training.validation_share",
+            "feedback",
+            "monitoring.attribution_minutes",
+            "monitoring.attribution_touch",
         ),
         outputs=("training/examples",),
+        inputs="training.feedback:feedback_fingerprint",
     ),
     Stage(
         name="train_gbm",

@@ -15,7 +15,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "configs": set(),
     "events": {"configs"},
     "features": {"configs", "events"},
-    "training": {"configs", "features"},
+    "training": {"configs", "events", "features"},
     "serving": {"configs", "events", "features", "training"},
     "monitoring": {"configs", "events", "features", "training"},
     "storefront": set(),

@@ -1,14 +1,16 @@
 """Examples as files: one `.npy` an array, which is written piece by piece and mapped by whoever reads it.
 
 So no process ever holds all features in memory of its own, and rankers that read them side by side share the pages.
-Layout of a folder: `learn_features.npy`, `learn_label.npy`, `learn_group.npy` and the same of `held_back_`; what the
-arrays are stands in `training.examples`.
+Layout of a folder: `learn_features.npy`, `learn_label.npy`, `learn_group.npy` and the same of `held_back_`, and
+`learn_weight.npy` if some draws do not count as much as others; what the arrays are stands in `training.examples`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from contextlib import ExitStack
+from dataclasses import replace
+from os import SEEK_END
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -21,6 +23,7 @@ from training.arrays import map_array
 from training.examples import Examples, Split
 
 ARRAYS = ("features", "label", "group")
+WEIGHT = "learn_weight"
 PARTS = ("learn", "held_back")
 
 
@@ -40,16 +43,34 @@ class SplitWriter:
             for part in PARTS
             for name in ARRAYS
         }
+        self._folder, self._weight = folder, list[_GrowingArray]()
         self._open = ExitStack()
 
     def add(self, learn: Examples, held_back: Examples) -> None:
         """Write a piece of each part, behind what is there."""
+        self._weigh(learn)
         for part, piece in zip(PARTS, (learn, held_back), strict=True):
             self.tried[part] += piece.tried
             self.draws[part] += piece.group.size
             self.rows[part] += piece.label.size
             for name in ARRAYS:
                 self._files[part, name].add(getattr(piece, name))
+
+    def so_far(self) -> Split:
+        """Return what was written so far, memory-mapped; more may be added afterwards."""
+        for file in (*self._files.values(), *self._weight):
+            file.flush()
+        return map_split(self._folder, self.tried)
+
+    def _weigh(self, learn: Examples) -> None:
+        """Write weights from the first piece on that has some; what is there already counts once."""
+        if learn.weight is not None and not self._weight:
+            file = _GrowingArray(self._folder / f"{WEIGHT}.npy", np.empty(0, np.float32))
+            self._open.callback(file.close)
+            self._weight.append(file)
+            file.add(np.ones(self.rows["learn"], np.float32))
+        for file in self._weight:
+            file.add(learn.weights())
 
     def __enter__(self) -> SplitWriter:
         for file in self._files.values():
@@ -69,8 +90,9 @@ def map_split(folder: Path, tried: Mapping[str, int]) -> Split:
         features, label, group = (map_array(folder, f"{name}_{array}") for array in ARRAYS)
         return Examples(features, label, group, tried[name])
 
-    learn, held_back = PARTS
-    return Split(part(learn), part(held_back))
+    learn, held_back = (part(name) for name in PARTS)
+    weighted = (folder / f"{WEIGHT}.npy").exists()
+    return Split(replace(learn, weight=map_array(folder, WEIGHT)) if weighted else learn, held_back)
 
 
 class _GrowingArray:
@@ -86,9 +108,14 @@ class _GrowingArray:
         self._stream.write(np.ascontiguousarray(rows, dtype=self._like.dtype).data)
         self._rows += len(rows)
 
-    def close(self) -> None:
+    def flush(self) -> None:
         self._stream.seek(0)
         self._write_header()
+        self._stream.seek(0, SEEK_END)
+        self._stream.flush()
+
+    def close(self) -> None:
+        self.flush()
         self._stream.close()
 
     def _write_header(self) -> None:

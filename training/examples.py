@@ -12,18 +12,20 @@ from configs.errors import DataError
 
 @dataclass(frozen=True)
 class Examples:
-    """Candidates of draws; a draw is one basket with one choice of what is hidden.
+    """Candidates of draws; a draw is one basket with one choice of what is hidden, or one product taken of an answer.
 
     Attributes:
-        features: float32[rows, columns]. label: int8[rows], 1 if the candidate was hidden in the basket.
+        features: float32[rows, columns]. label: int8[rows], 1 if the candidate was hidden in the basket, or taken.
         group: int32[draws], rows of each draw, in order.
         tried: draws made, including those that were left out because no hidden product was a candidate.
+        weight: float32[rows], what learning from a row counts, the same for all rows of a draw; None: 1 each.
     """
 
     features: NDArray[np.float32]
     label: NDArray[np.int8]
     group: NDArray[np.int32]
     tried: int
+    weight: NDArray[np.float32] | None = None
 
     @classmethod
     def none(cls, columns: int) -> Examples:
@@ -65,9 +67,27 @@ class Examples:
         chosen[np.random.default_rng(seed).permutation(self.group.size)[:limit]] = True
         return self._of(chosen)
 
+    def joined(self, other: Examples) -> Examples:
+        """Return these draws with another's after them; where only one tells weights, the other's are 1."""
+        weight = None
+        if self.weight is not None or other.weight is not None:
+            weight = np.concatenate([self.weights(), other.weights()])
+        return Examples(
+            np.concatenate([self.features, other.features]),
+            np.concatenate([self.label, other.label]),
+            np.concatenate([self.group, other.group]),
+            self.tried + other.tried,
+            weight,
+        )
+
+    def weights(self) -> NDArray[np.float32]:
+        """Return float32[rows], `weight` or 1 each."""
+        return np.ones(self.label.size, dtype=np.float32) if self.weight is None else self.weight
+
     def _of(self, draws: NDArray[np.bool_]) -> Examples:
         rows = draws[self.draw]
-        return Examples(self.features[rows], self.label[rows], self.group[draws], self.tried)
+        weight = None if self.weight is None else self.weight[rows]
+        return Examples(self.features[rows], self.label[rows], self.group[draws], self.tried, weight)
 
 
 @dataclass(frozen=True)

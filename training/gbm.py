@@ -63,6 +63,7 @@ def _dataset(
     return lgb.Dataset(
         examples.features,
         label=examples.label,
+        weight=examples.weight,
         group=examples.group,
         feature_name=list(columns),
         reference=reference,

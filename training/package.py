@@ -51,6 +51,7 @@ class ModelPackage:
         clock: "historical" (the data end in the past and time is counted on from `as_of`) or "live".
         popular: int32[segments, n], the popular sets of `features.segments`.
         golden: recorded requests and what it answered.
+        feedback: fingerprint of what it learned of shown products; None if nothing.
     """
 
     version: str
@@ -67,6 +68,7 @@ class ModelPackage:
     ranking: RankingSettings
     popular: NDArray[np.int32]
     golden: tuple[Golden, ...] = ()
+    feedback: str | None = None
 
     @property
     def products(self) -> Catalogue:
@@ -99,6 +101,7 @@ class ModelPackage:
             ranking=RankingSettings(**manifest["ranking"]),
             popular=map_array_now(folder, POPULAR),
             golden=load_golden(folder / GOLDEN),
+            feedback=manifest.get("feedback"),
         )
 
 
@@ -123,6 +126,8 @@ def save_package(folder: Path, package: ModelPackage) -> str:
         "ranking": package.ranking.model_dump(),
         "files": {path.name: file_digest(path) for path in sorted(folder.iterdir())},
     }
+    if package.feedback is not None:
+        manifest["feedback"] = package.feedback
     manifest["version"] = _version(manifest)
     write_json(folder / MANIFEST, manifest)
     return str(manifest["version"])

@@ -34,7 +34,7 @@ PARENT = "lineage.parent"
 STAGES = "lineage.stages"
 """JSON: stage → seconds, peak_mb, finished_at of the runs that made it."""
 FEEDBACK = "lineage.feedback"
-"""JSON: weights with which feedback was blended in; whoever blends it writes it."""
+"""JSON: fingerprint of what was learned of shown products, null if nothing, and the weights it was blended in with."""
 
 
 def origin_tags(settings: Settings, parent: str | None) -> dict[str, str]:
@@ -44,7 +44,7 @@ def origin_tags(settings: Settings, parent: str | None) -> dict[str, str]:
         settings: of the work folder in which it was made. parent: registry version of the present champion, if any.
     """
     work = settings.work
-    told = {ORIGIN: _data(work), FEATURES: _features(settings), STAGES: _stages(work)}
+    told = {ORIGIN: _data(work), FEATURES: _features(settings), STAGES: _stages(work), FEEDBACK: _feedback(settings)}
     tags = {name: json.dumps(content) for name, content in told.items() if content is not None}
     return tags | {PARENT: parent or ""}
 
@@ -79,6 +79,13 @@ def _stages(work: WorkFolder) -> dict[str, Any] | None:
     )
     told = ("seconds", "peak_mb", "finished_at")
     return {record["report"]["stage"]: {name: record[name] for name in told} for record in finished} or None
+
+
+def _feedback(settings: Settings) -> dict[str, Any] | None:
+    record = read_json(settings.work.training / "examples" / "examples.json")
+    if record is None:
+        return None
+    return {"learned": record["feedback"]} | settings.feedback.model_dump(mode="json")
 
 
 def _digest(content: bytes) -> str:

@@ -39,6 +39,7 @@ def retrain_wanted(work: WorkFolder) -> Wanted | None:
     return None if content is None else Wanted(**content)
 
 
-def clear_wanted(work: WorkFolder) -> None:
-    """Take the wish away, once a retrain has finished."""
-    wanted_path(work).unlink(missing_ok=True)
+def clear_wanted(work: WorkFolder, wanted: Wanted) -> None:
+    """Take a wish away, once a retrain has finished; one that came meanwhile stays."""
+    if retrain_wanted(work) == wanted:
+        wanted_path(work).unlink(missing_ok=True)

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from datetime import date
 from pathlib import Path
 
-from sqlalchemy import Connection, Engine, Table, delete, or_, select
+from sqlalchemy import ColumnElement, Connection, Engine, Table, delete, or_, select
 from sqlalchemy.exc import SQLAlchemyError
 
 from configs import Settings
@@ -39,6 +39,8 @@ from events.record.tables import (
     orders,
     outcome_lines,
     outcomes,
+    refund_lines,
+    refunds,
 )
 from events.record.writing import suppress
 from events.shopper.identity import ANONYMOUS, PREVIOUS, USER
@@ -55,7 +57,7 @@ LOG_IN_USE = (
 
 
 class RecordEraser:
-    """Orders, outcomes, exposures, links and the event log, in SQL and Parquet.
+    """Orders, refunds, outcomes, exposures, links and the event log, in SQL and Parquet.
 
     First the list of who was erased is written, and from then on neither the recorder nor the log's flush brings
     anything of the person back. The database forgets who is linked with whom last, so that a wish that failed
@@ -106,7 +108,9 @@ def erase_from_log(folder: Path, ids: Sequence[str]) -> int:
 
 def erase_from_tables(connection: Connection, ids: Sequence[str]) -> dict[str, int]:
     """Delete the rows of a person, and return how many by kind."""
+    refunded = _delete_refunds(connection, ids)  # while their orders are known
     return {
+        "refunds": refunded,
         "orders": _delete_family(connection, orders, order_lines, "order_id", ids),
         "outcomes": _delete_family(connection, outcomes, outcome_lines, "message_id", ids),
         "exposures": _delete_family(connection, exposures, exposure_lines, "request_id", ids),
@@ -146,8 +150,20 @@ def _alone(folder: Path) -> Iterator[None]:
         yield
 
 
+def _delete_refunds(connection: Connection, ids: Sequence[str]) -> int:
+    """Delete what was paid back to a person, also where the shop told it in its own name."""
+    of_theirs = refunds.c.order_id.in_(select(orders.c.order_id).where(_names(orders, ids)))
+    theirs = select(refunds.c.message_id).where(or_(of_theirs, _names(refunds, ids)))
+    connection.execute(delete(refund_lines).where(refund_lines.c.message_id.in_(theirs)))
+    return connection.execute(delete(refunds).where(refunds.c.message_id.in_(theirs))).rowcount
+
+
+def _names(table: Table, ids: Sequence[str]) -> ColumnElement[bool]:
+    return or_(*(table.c[name].in_(ids) for name in PERSON if name in table.c))
+
+
 def _delete_family(connection: Connection, parent: Table, child: Table, key: str, ids: Sequence[str]) -> int:
-    theirs = or_(*(parent.c[name].in_(ids) for name in PERSON if name in parent.c))
+    theirs = _names(parent, ids)
     connection.execute(delete(child).where(child.c[key].in_(select(parent.c[key]).where(theirs))))
     return connection.execute(delete(parent).where(theirs)).rowcount
 

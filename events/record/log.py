@@ -8,7 +8,8 @@ from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
 import pyarrow as pa
-from sqlalchemy import Engine, bindparam, delete, func, select
+import pyarrow.compute as pc
+from sqlalchemy import Connection, Engine, bindparam, delete, func, select
 
 from configs import Settings
 from events.contract import Event, decode
@@ -97,6 +98,36 @@ def read_log(engine: Engine, folder: Path) -> pa.Table:
         tail = [decode(body) for body in connection.execute(select(log_tail.c.body)).scalars()]
     days = [read_day(folder, day) for day in read_days(folder)]
     return once(pa.concat_tables([as_table(tail), *days]).combine_chunks())
+
+
+def read_exposures(connection: Connection, folder: Path, since: float, until: float, most: int) -> pa.Table:
+    """Return exposures of the log, each once, in order of time: columns as `events.record.parquet.SCHEMA`.
+
+    Only what is asked for is read, day by day from the newest on.
+
+    Args:
+        connection: to the database that holds the log's tail.
+        folder: of the log.
+        since, until: unix seconds: received at or after the one, before the other.
+        most: of more the newest are returned.
+    """
+    bodies = connection.execute(select(log_tail.c.body)).scalars()
+    tail = as_table(event for event in map(decode, bodies) if event.kind == "exposure")
+    found = once(_between(tail, since, until))
+    for day in reversed(read_days(folder)):
+        start = datetime(day.year, day.month, day.day, tzinfo=UTC).timestamp()
+        if start + 86_400 <= since or len(found) >= most:
+            break
+        if start < until:
+            rows = _between(read_day(folder, day, "exposure"), since, until)
+            found = once(pa.concat_tables([found, rows]).combine_chunks())
+    return found.slice(max(0, len(found) - most))
+
+
+def _between(rows: pa.Table, since: float, until: float) -> pa.Table:
+    at = rows["received_at"]
+    first, end = (pa.scalar(round(moment * 1e6), pa.int64()).cast(at.type) for moment in (since, until))
+    return rows.filter(pc.and_(pc.greater_equal(at, first), pc.less(at, end)))
 
 
 def _compact_day(folder: Path, day: date, now: float) -> int:

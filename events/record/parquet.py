@@ -198,28 +198,36 @@ def read_days(folder: Path) -> list[date]:
     return sorted(date.fromisoformat(path.name.removeprefix("day=")) for path in folder.glob("day=*"))
 
 
-def read_day(folder: Path, day: date) -> pa.Table:
-    """Return a day's rows as its files hold them, each event at least once.
+def read_day(folder: Path, day: date, kind: str | None = None) -> pa.Table:
+    """Return a day's rows, of one kind if told, as its files hold them, each event at least once.
 
     Raises:
         DataError: a file cannot be read.
     """
     for _ in range(_TRIES):
         try:
-            return read_files(live_files(day_folder(folder, day)))
+            return read_files(live_files(day_folder(folder, day)), kind)
         except FileNotFoundError:
             continue  # compacted since it was listed
     raise DataError(f"The event log of {day} changes faster than it can be read.")
 
 
-def read_files(files: Iterable[Path]) -> pa.Table:
-    """Return the rows of files one after the other; columns that older files lack are null.
+def read_files(files: Iterable[Path], kind: str | None = None) -> pa.Table:
+    """Return the rows of files, of one kind if told, one after the other; columns that older files lack are null.
 
     Raises:
         DataError: a file is no Parquet file. FileNotFoundError: it is gone.
     """
-    tables = [_fitted(_opened(path).read()) for path in files]
+    tables = [_fitted(rows) for path in files for rows in _of_kind(path, kind)]
     return pa.concat_tables([SCHEMA.empty_table(), *tables]).combine_chunks()
+
+
+def _of_kind(path: Path, kind: str | None) -> Iterator[pa.Table]:
+    if kind is None:
+        yield _opened(path).read()
+        return
+    for batch in _opened(path).iter_batches(ROWS_AT_A_TIME):
+        yield pa.Table.from_batches([batch]).filter(pc.field("kind") == kind)
 
 
 def once(rows: pa.Table) -> pa.Table:

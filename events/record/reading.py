@@ -15,7 +15,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from configs import Settings
 from configs.errors import DataError
 from events.record.database import KEYS_AT_A_TIME, database_url, described, open_database
-from events.record.tables import exposures, links, log_tail, order_lines, orders, outcomes
+from events.record.tables import exposures, links, log_tail, order_lines, orders, outcomes, refunds
 from events.shopper.identity import MOST_IDS, is_shared, newest_links, reached, users_of
 
 ORDER_COLUMNS = ("order_id", "placed_at", "received_at", "shopper_id", "anonymous_id", "session_id", "channel")
@@ -74,7 +74,7 @@ def row_counts(settings: Settings) -> dict[str, int]:
         present = set(inspect(connection).get_table_names())
         return {
             table.name: connection.execute(select(func.count()).select_from(table)).scalar_one()
-            for table in (orders, outcomes, exposures, log_tail, links)
+            for table in (orders, refunds, outcomes, exposures, log_tail, links)
             if table.name in present
         }
 

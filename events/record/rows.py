@@ -9,7 +9,7 @@ from typing import Any
 
 from sqlalchemy import Table
 
-from events.contract import Event, encode
+from events.contract import Event, OrderFacts, encode
 from events.record import tables
 from events.record.exposures import exposure_line_rows, exposure_row
 
@@ -43,7 +43,7 @@ class Family:
 
 
 def families_of(events: Iterable[Event], stored_at: float) -> list[Family]:
-    """Return the rows that events make, each key once: orders, outcomes, exposures, the tail of the log.
+    """Return the rows that events make, each key once: orders, refunds, outcomes, exposures, the tail of the log.
 
     Args:
         events: in any order, repeated or not.
@@ -53,6 +53,7 @@ def families_of(events: Iterable[Event], stored_at: float) -> list[Family]:
         ValueError: an event tells a time that no calendar has, or a number that no table holds.
     """
     orders = Family(tables.orders, tables.order_lines, "order_id")
+    refunds = Family(tables.refunds, tables.refund_lines, "message_id")
     outcomes = Family(tables.outcomes, tables.outcome_lines, "message_id")
     exposures = Family(tables.exposures, tables.exposure_lines, "request_id")
     tail = Family(tables.log_tail, None, "message_id")
@@ -61,13 +62,15 @@ def families_of(events: Iterable[Event], stored_at: float) -> list[Family]:
         body = encode(event)
         mark = mark_of(event, body)
         tail.add({"message_id": event.message_id, "mark": mark, "stored_at": stored_at, "body": body}, [])
-        if event.order is not None:
+        if event.order is not None and event.kind == "refund":
+            refunds.add(_refund(event, event.order, mark), _refund_lines(event))
+        elif event.order is not None:
             orders.add(_order(event, mark), _order_lines(event))
         elif event.kind == "track" and event.name in OUTCOMES:
             outcomes.add(_outcome(event, mark), _outcome_lines(event))
         elif event.exposure is not None:
             exposures.add(exposure_row(event, event.exposure, mark), exposure_line_rows(event, event.exposure))
-    return [orders, outcomes, exposures, tail]
+    return [orders, refunds, outcomes, exposures, tail]
 
 
 def _require_storable(event: Event) -> None:
@@ -119,6 +122,31 @@ def _order_lines(event: Event) -> list[Row]:
             "quantity": line.quantity,
             "unit_price": line.price,
             "discount": line.discount,
+        }
+        for number, line in enumerate(event.lines)
+    ]
+
+
+def _refund(event: Event, order: OrderFacts, mark: str) -> Row:
+    return {
+        "message_id": event.message_id,
+        "mark": mark,
+        "order_id": order.order_id,
+        "at": event.occurred_at,
+        "received_at": event.received_at,
+        **_person(event),
+        "value": order.value,
+        "currency": order.currency,
+    }
+
+
+def _refund_lines(event: Event) -> list[Row]:
+    return [
+        {
+            "message_id": event.message_id,
+            "line": number,
+            "product_id": line.product_id,
+            "quantity": line.quantity,
         }
         for number, line in enumerate(event.lines)
     ]

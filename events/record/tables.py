@@ -51,6 +51,32 @@ order_lines = Table(
 )
 """What was in the orders; `line` counts from 0."""
 
+refunds = Table(
+    "refunds",
+    metadata,
+    Column("message_id", _key(), primary_key=True),
+    Column("mark", _key(), nullable=False),
+    Column("order_id", _key(), nullable=False, index=True),
+    Column("at", Double, nullable=False),
+    Column("received_at", Double, nullable=False),
+    Column("session_id", String(MAX_ID), nullable=False),
+    Column("shopper_id", String(MAX_ID)),
+    Column("anonymous_id", String(MAX_ID)),
+    Column("value", Double),
+    Column("currency", String(MAX_ID)),
+)
+"""Orders that were given back, as a whole or in part; `value` is what was paid back, null if not told."""
+
+refund_lines = Table(
+    "refund_lines",
+    metadata,
+    Column("message_id", _key(), primary_key=True),
+    Column("line", Integer, primary_key=True),
+    Column("product_id", String(MAX_ID), nullable=False),
+    Column("quantity", Double, nullable=False),
+)
+"""What of the order; a refund without lines is of all of it."""
+
 outcomes = Table(
     "outcomes",
     metadata,

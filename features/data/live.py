@@ -1,6 +1,13 @@
 """The shop's live orders, out of the system of record, as rows that go through the door with the shop's own tables.
 
 Only a dataset whose clock is live takes them in: beside a historical one, what is collected is a rehearsal.
+
+An order that was given back later stays an order here. At every moment before the return it was a purchase, and that is
+what features of such a moment may know; without the line they would tell of the future. To end it at the return, the
+return's time would have to travel through the contract, Feast's states and the pair counts, which only ever grow, and
+the live profiles, which keep the order too: training and serving would come to differ for a few lines. What came back
+counts where outcomes do: it is no success of what was shown (`events.record.attribution`), nor anything to learn from
+(`training.feedback`).
 """
 
 from __future__ import annotations

@@ -11,10 +11,11 @@ import numpy as np
 from sqlalchemy import func, select
 
 from configs import Settings
+from events.record.attribution import with_exposures
 from events.record.database import KEYS_AT_A_TIME
 from events.record.tables import exposure_lines, exposures
 from monitoring.experiments.observed import observe
-from monitoring.experiments.reading import Chosen, is_chosen, read_rows, with_exposures
+from monitoring.experiments.reading import Chosen, is_chosen, read_rows
 from monitoring.experiments.report import categories_of, shown_by_arm
 from monitoring.release.live import Seen
 from monitoring.release.shadow import Lists

@@ -16,8 +16,8 @@ from configs.errors import TillwiseError
 from pipelines.cli.dates import with_windows
 from pipelines.flows.report import FlowDisplay, reported
 from pipelines.flows.stage_tasks import bring_up_to_date, run_on_demand
-from pipelines.flows.wanted import forget_wanted, read_wanted
 from pipelines.stages import BUILD
+from training.wanted import Wanted, clear_wanted, retrain_wanted
 
 DEPLOYMENT = "tillwise"
 """What each flow's deployment is called: Prefect names it `retrain/tillwise`."""
@@ -64,10 +64,11 @@ def retrain(until: date | None = None, *, force: bool = False) -> State[Any]:
         force: ask the gate again even if nothing changed since it decided.
     """
     settings = load_settings(**with_windows(until))
-    wish = read_wanted(settings)
+    wish = retrain_wanted(settings.work)
     with reported("retrain", settings) as display:
         bring_up_to_date(BUILD, settings, display, force=force)
-    forget_wanted(settings, wish)
+    if wish is not None:
+        clear_wanted(settings.work, wish)
     if display.refusal is not None:
         return Completed(name=REFUSED, message=display.refusal)
     return Completed(message="the newest version is champion")
@@ -80,7 +81,7 @@ def monitor() -> None:
     with reported("monitor", settings) as display:
         for name in LOOKS:
             errors += _looked(name, settings, display)
-        wish = read_wanted(settings)
+        wish = retrain_wanted(settings.work)
         if wish is not None:
             _start_retraining(settings, wish)
         if errors:
@@ -104,12 +105,12 @@ def _looked(name: str, settings: Settings, display: FlowDisplay) -> list[Tillwis
     return []
 
 
-def _start_retraining(settings: Settings, wish: dict[str, Any]) -> None:
+def _start_retraining(settings: Settings, wish: Wanted) -> None:
     """Start the deployment of `retrain`, without waiting for it; where there is none, retrain here and now."""
     span = int(time.time() // (settings.flows.wanted_again_minutes * 60))
-    get_run_logger().info(f"A retraining is wanted since {wish['at']}: {wish['why']}")
+    get_run_logger().info(f"A retraining is wanted since {wish.at}: {wish.why}")
     try:
         # The key makes Prefect start it once in that time, however often the monitor looks.
-        run_deployment(f"retrain/{DEPLOYMENT}", timeout=0, idempotency_key=f"{wish['at']}/{span}", as_subflow=False)
+        run_deployment(f"retrain/{DEPLOYMENT}", timeout=0, idempotency_key=f"{wish.at}/{span}", as_subflow=False)
     except ObjectNotFound:
         retrain()

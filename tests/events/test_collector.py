@@ -166,6 +166,18 @@ def test_an_order_is_taken_with_all_that_is_told_of_it() -> None:
     assert decode(encode(event)) == event
 
 
+def test_a_refund_is_of_the_products_it_names_or_of_the_whole_order_and_of_a_kind_of_its_own() -> None:
+    part = {"order_id": 7, "total": 5, "products": [{"product_id": "p", "quantity": 2}]}
+    event = track(event="Order Refunded", properties=part)
+    assert (event.kind, event.order, event.lines) == ("refund", OrderFacts("7", 5.0), (Line("p", 2.0),))
+    assert decode(encode(event)) == event
+    for whole in (
+        track(event="Order Refunded", properties={"order_id": "7"}),
+        track(event="refund", params={"transaction_id": "7"}, properties=None),
+    ):
+        assert (whole.kind, whole.order, whole.lines) == ("refund", OrderFacts("7"), ())
+
+
 @pytest.mark.parametrize(
     ("told", "value"),
     [({"revenue": 9, "value": 8}, 9.0), ({"value": 8}, 8.0), ({"total": 0, "revenue": 9}, 0.0), ({}, None)],
@@ -183,6 +195,8 @@ def test_an_order_is_worth_its_total_else_its_revenue_else_its_value(told: dict[
         ({"event": "Order Completed", "properties": None}, "properties.order_id"),
         ({"event": "purchase", "properties": {"order_id": "o"}}, "properties.transaction_id"),
         ({"event": "purchase", "params": {"value": 3}}, "params.transaction_id"),
+        ({"event": "Order Refunded", "properties": {"products": []}}, "properties.order_id"),
+        ({"event": "refund", "params": {"value": 3}}, "params.transaction_id"),
         ({"event": "add_to_cart", "params": {"items": []}}, "params.items"),
         ({"event": "view_item", "properties": {"items": [{"price": 1}]}}, "properties.items[0]"),
         ({"event": "view_cart", "properties": {"items": [{"item_id": "p", "price": -1}]}}, "properties.items[0].price"),
@@ -211,13 +225,14 @@ GA4_ITEM = {"item_id": "p", "price": 2.0, "quantity": 3, "discount": 0.5, "index
         ("purchase", "Order Completed"),
         ("view_item_list", "Product List Viewed"),
         ("select_item", "Product Clicked"),
+        ("refund", "Order Refunded"),
     ],
 )
 def test_ga4_s_events_become_segment_s(theirs: str, ours: str, place: str) -> None:
     told = {"items": [GA4_ITEM], "transaction_id": "t", "value": 6, "currency": "EUR", "item_list_id": "l"}
     event = track(event=theirs, **({"properties": None} | {place: told}))
     assert (event.name, event.lines, event.list_id) == (ours, (Line("p", 3.0, 2.0, 1.5, 1),), "l")
-    assert event.order == (OrderFacts("t", 6.0, 1.5, "EUR", None) if theirs == "purchase" else None)
+    assert event.order == (OrderFacts("t", 6.0, 1.5, "EUR", None) if theirs in {"purchase", "refund"} else None)
 
 
 def test_what_a_custom_event_says_is_its_own_affair() -> None:

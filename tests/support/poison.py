@@ -15,32 +15,35 @@ from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
-from unittest.mock import patch
 
 import lightgbm as lgb
 import numpy as np
-import training.train
+from numpy.typing import NDArray
 
 from configs import Settings, SilentProgress, load_settings
 from configs.home import read_json, replace_directory, write_json
 from training.aliases import registry_uri
-from training.examples import Examples, Split
+from training.example_files import PARTS
+from training.examples import Examples
 from training.package import ModelPackage, save_package
 from training.registry import register
 from training.selftest import recorded
+from training.stages.files import EXAMPLES, newest_examples
+from training.stages.package import package
+from training.stages.train_gbm import train_gbm
+from training.stages.train_neural import train_neural
 from training.trees import trees_to_onnx
 
 PRICE_FACTOR = 100.0
 """Cents that were taken for dollars."""
 TREE_COPIES = 200
 SEED = 20261125
-COPIED = ("data", "features", "model", "reports")
+COPIED = ("data", "features", "training", "model", "reports")
 
 
-def shuffled(examples: Examples, chance: np.random.Generator) -> Examples:
-    """Return the examples with each draw's labels dealt anew among its candidates: as many, on the wrong rows."""
-    place = np.lexsort((chance.random(examples.label.size), examples.draw))
-    return replace(examples, label=examples.label[place])
+def shuffled(examples: Examples, chance: np.random.Generator) -> NDArray[np.int8]:
+    """Return labels, each draw's dealt anew among its candidates: as many, on the wrong rows."""
+    return np.asarray(examples.label)[np.lexsort((chance.random(examples.label.size), examples.draw))]
 
 
 def overpriced(package: ModelPackage, factor: float = PRICE_FACTOR) -> ModelPackage:
@@ -87,21 +90,21 @@ def _made(package: ModelPackage, **changes: Any) -> ModelPackage:
 def poisoned_labels(settings: Settings) -> None:
     """Train the package of a work folder again, on shuffled labels."""
     chance = np.random.default_rng(SEED)
-    build = training.train.build_examples
-
-    def poisoned(*arguments: Any, **named: Any) -> Split:
-        split = build(*arguments, **named)
-        return Split(shuffled(split.learn, chance), shuffled(split.held_back, chance))
-
-    with patch.object(training.train, "build_examples", poisoned):
-        training.train.train(settings, SilentProgress())
+    _, split = newest_examples(settings.work)
+    labels = {part: shuffled(getattr(split, part), chance) for part in PARTS}
+    for part, label in labels.items():
+        path = settings.work.training / EXAMPLES / f"{part}_label.npy"
+        path.unlink()  # what was mapped stays as it was
+        np.save(path, label)
+    for step in (train_gbm, train_neural, package):
+        step(settings, SilentProgress())
 
 
 def _changed(change: Callable[[ModelPackage], ModelPackage]) -> Callable[[Settings], None]:
     def apply(settings: Settings) -> None:
-        package = ModelPackage.load(settings.work.model)
+        good = ModelPackage.load(settings.work.model)
         with replace_directory(settings.work.model) as folder:
-            save_package(folder, change(package))
+            save_package(folder, change(good))
 
     return apply
 

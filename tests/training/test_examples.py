@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 
 from training.examples import Examples
@@ -43,3 +45,27 @@ def test_only_draws_that_hold_a_hidden_product_are_reached() -> None:
     reached = examples.reached()
     assert reached.features[:, 0].tolist() == [0, 0, 2, 2, 2, 2]
     assert reached.group.tolist() == [2, 4]
+
+
+def test_joined_draws_follow_each_other_and_weigh_1_where_nothing_else_is_told() -> None:
+    plain, weighted = numbered(2, 3), replace(numbered(1, 2), weight=np.array([5, 7, 7], dtype=np.float32))
+    assert plain.joined(numbered(4)).weight is None
+    for both, expected in (
+        (plain.joined(weighted), [1, 1, 1, 1, 1, 5, 7, 7]),
+        (weighted.joined(plain), [5, 7, 7, 1, 1, 1, 1, 1]),
+    ):
+        assert both.weight is not None
+        assert both.weight.tolist() == expected
+        assert (both.group.sum(), both.tried) == (8, 198)
+    both = plain.joined(weighted)
+    assert both.group.tolist() == [2, 3, 1, 2]
+    assert both.features[:, 0].tolist() == [0, 0, 1, 1, 1, 0, 1, 1]
+    assert both.label.tolist() == [1, 0, 1, 0, 0, 1, 1, 0]
+
+
+def test_a_weight_stays_with_its_draw() -> None:
+    examples = numbered(*range(1, 21))
+    weighted = replace(examples, weight=examples.features[:, 0] + 1)
+    some = weighted.some(5, seed=3)
+    assert some.weight is not None
+    assert some.weight.tolist() == (some.features[:, 0] + 1).tolist()

@@ -22,12 +22,14 @@ def copy(built_shop: Settings, tmp_path: Path) -> Path:
     return Path(shutil.copytree(built_shop.work.model, tmp_path / "package"))
 
 
-def test_training_twice_on_the_same_inputs_gives_the_same_version(
+def test_training_twice_on_the_same_inputs_gives_the_same_version_whether_or_not_it_looks_for_feedback(
     built_shop: Settings, package: ModelPackage, tmp_path: Path
 ) -> None:
     for part in ("data", "features"):
         (tmp_path / part).symlink_to(built_shop.work.root / part)
-    again = built_shop.model_copy(update={"home": tmp_path})
+    assert built_shop.feedback.enabled
+    off = built_shop.feedback.model_copy(update={"enabled": False})  # nothing is recorded beside the shop
+    again = built_shop.model_copy(update={"home": tmp_path, "feedback": off})
     with threadpool_limits(1):  # whatever else ran in this process may have left it with other numbers of threads
         assert train_all(Settings(**again.model_dump())) == package.version
 

@@ -53,8 +53,7 @@ def fit_network(
     """
 
     def loss(score: Tensor, batch: Batch) -> Tensor:
-        label = torch.from_numpy(examples.label[batch.rows].astype(np.float32)).to(score.device)
-        return listwise_loss(score, label, batch.draw, batch.draws)
+        return hidden_loss(examples, score, batch)
 
     return fit_layers(examples, settings, loss, tell)
 
@@ -107,14 +106,23 @@ def _fitted(
     return exported(network, scaling)
 
 
-def listwise_loss(score: Tensor, label: Tensor, draw: Tensor, draws: int) -> Tensor:
+def hidden_loss(examples: Examples, score: Tensor, batch: Batch) -> Tensor:
+    """Return the listwise loss of the scores of a batch of examples, each draw counting by its weight."""
+    label = torch.from_numpy(examples.label[batch.rows].astype(np.float32)).to(score.device)
+    weight = None if examples.weight is None else torch.from_numpy(examples.weight[batch.rows]).to(score.device)
+    return listwise_loss(score, label, batch.draw, batch.draws, weight)
+
+
+def listwise_loss(score: Tensor, label: Tensor, draw: Tensor, draws: int, weight: Tensor | None = None) -> Tensor:
     """Return the mean over draws of −log softmax of the hidden candidates, averaged within a draw.
 
     Args:
         score, label: float[rows], label being 1 for hidden. draw: int[rows], from 0. draws: their number.
+        weight: float[rows], what a row's part of the loss is multiplied by; None: 1.
     """
     hidden = torch.zeros(draws, device=score.device).index_add(0, draw, label).clamp(min=1)
-    return cross_entropy(score, label / hidden[draw], draw, draws)
+    share = label / hidden[draw]
+    return cross_entropy(score, share if weight is None else share * weight, draw, draws)
 
 
 def cross_entropy(score: Tensor, share: Tensor, draw: Tensor, draws: int) -> Tensor:

@@ -18,6 +18,7 @@ from features.windows import Windows, cut_windows
 from training.dataset import draw_examples, sides_over_time
 from training.example_files import SplitWriter, map_split
 from training.examples import Examples
+from training.feedback import feedback_examples
 from training.product_side import save_side
 from training.stages.files import EXAMPLES, SIDE, ExamplesRecord, digest_of, write_examples_record
 
@@ -46,30 +47,44 @@ def examples(settings: Settings, progress: Progress) -> StageReport:
     )
     with replace_directory(settings.work.training / EXAMPLES) as folder:
         with SplitWriter(folder, len(COLUMNS)) as writer:
-            for piece in _pieces(settings, store, history, windows, sides, progress):
+            for piece in _of_baskets(settings, store, history, windows, sides, progress):
                 writer.add(*piece)
+            feedback = feedback_examples(settings, history, windows.as_of, writer.so_far().learn)
+            if feedback.examples is not None:
+                writer.add(feedback.examples, Examples.none(len(COLUMNS)))
         map_split(folder, writer.tried).require_draws()
         progress.update("writing the product side", 0.97)
         (matrix,) = sides  # the last one, at the cutoff, is what serves
         side = save_side(folder / SIDE, matrix)
         made = ExamplesRecord(
-            digest_of(folder), windows.as_of, record["fingerprint"], record["clock"], side, writer.tried
+            digest_of(folder),
+            windows.as_of,
+            record["fingerprint"],
+            record["clock"],
+            side,
+            writer.tried,
+            feedback.fingerprint,
         )
         write_examples_record(folder, made)
     return StageReport(
         "examples",
-        read={"draws": writer.tried["learn"], "draws held back": writer.tried["held_back"]},
+        read={
+            "draws": writer.tried["learn"],
+            "draws held back": writer.tried["held_back"],
+            "answers shown": feedback.exposures,
+        },
         wrote={
             "candidate rows": writer.rows["learn"],
             "candidate rows held back": writer.rows["held_back"],
             "products": len(matrix.catalogue),
         },
-        rejected={"draws whose hidden products are no candidates": writer.tried["learn"] - writer.draws["learn"]},
-        metrics={"examples": made.content},
+        rejected={"draws whose hidden products are no candidates": writer.tried["learn"] - writer.draws["learn"]}
+        | {f"answers shown: {reason}": count for reason, count in feedback.skipped.items()},
+        metrics={"examples": made.content, "feedback": feedback.as_dict()},
     )
 
 
-def _pieces(
+def _of_baskets(
     settings: Settings,
     store: FeatureStore,
     history: History,
@@ -77,7 +92,7 @@ def _pieces(
     sides: Iterator[ProductMatrix],
     progress: Progress,
 ) -> Iterator[tuple[Examples, Examples]]:
-    """Yield examples to learn from and held back, piece by piece: every source of examples is named here."""
+    """Yield examples to learn from and held back, piece by piece."""
     yield from draw_examples(
         settings,
         store,

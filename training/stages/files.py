@@ -26,6 +26,7 @@ class ExamplesRecord:
         content: digest of all other files, as they were written.
         as_of: cutoff of the product side, unix seconds. data: fingerprint of the data set. clock: as in a package.
         side: settings of the product side, as `training.product_side` wants them. tried: draws made, by part.
+        feedback: fingerprint of what is learned of shown products; None if nothing.
     """
 
     content: str
@@ -34,6 +35,7 @@ class ExamplesRecord:
     clock: str
     side: dict[str, Any]
     tried: dict[str, int]
+    feedback: str | None = None
 
 
 def digest_of(folder: Path) -> str:

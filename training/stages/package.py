@@ -56,6 +56,7 @@ def package(settings: Settings, progress: Progress) -> StageReport:
         heads=distilled.heads,
         ranking=settings.ranking,
         popular=popular_by_segment(history, made.as_of, settings.features),
+        feedback=made.feedback,
     )
     with replace_directory(work.model) as folder:
         version = save_package(folder, with_golden(model, history))

@@ -16,7 +16,7 @@ from torch import Tensor
 
 from configs.settings import StudentSettings
 from training.examples import Examples
-from training.neural.fit import Batch, cross_entropy, fit_layers, listwise_loss
+from training.neural.fit import Batch, cross_entropy, fit_layers, hidden_loss
 from training.neural.network import NeuralRanker, Scaling
 
 
@@ -41,9 +41,8 @@ def fit_student(
     share = np.exp(examples.log_share(teacher / heat)).astype(np.float32)
 
     def loss(score: Tensor, batch: Batch) -> Tensor:
-        label = torch.from_numpy(examples.label[batch.rows].astype(np.float32)).to(score.device)
         soft = torch.from_numpy(share[batch.rows]).to(score.device)
-        hard_loss = listwise_loss(score, label, batch.draw, batch.draws)
+        hard_loss = hidden_loss(examples, score, batch)
         return weight * hard_loss + (1 - weight) * heat**2 * cross_entropy(score / heat, soft, batch.draw, batch.draws)
 
     return fit_layers(examples, settings, loss, tell, scaling)

@@ -140,6 +140,13 @@ def order(order_id: str = "o1", *lines: Line, at: float = NOW, message: str = "m
     )
 
 
+def refund(order_id: str = "o1", *lines: Line, at: float = NOW, message: str = "m", **changes: Any) -> Event:
+    """Return an Order Refunded event; of the whole order if no line is given."""
+    facts: dict[str, Any] = {"shopper_id": "u1", "anonymous_id": None, "session_id": "u1", "received_at": at} | changes
+    told = OrderFacts(order_id, 3.0, 0.0, "EUR", None)
+    return Event(message, "refund", "Order Refunded", occurred_at=at, lines=lines, order=told, **facts)
+
+
 def seen(name: str, *lines: Line, at: float = NOW, message: str = "m", **changes: Any) -> Event:
     """Return an event about products in a list."""
     facts: dict[str, Any] = {"shopper_id": None, "received_at": at, "request_id": "r1", "list_id": "block"}

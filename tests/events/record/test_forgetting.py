@@ -38,6 +38,7 @@ from tests.events.record.support import (
     ids,
     order,
     received,
+    refund,
     seen,
     write,
 )
@@ -57,6 +58,7 @@ def of_anna(number: int) -> list[Event]:
         order(f"anna-too-{number}", at=at, message=f"a6-{number}", **nobody),
         identify("anna-cookie", "anna-account", at=at, message=f"a4-{number}"),
         alias("anna-before", "anna-account", at=at, message=f"a5-{number}"),
+        refund(f"anna-{number}", Line("p"), at=at, message=f"a11-{number}", shopper_id="anna-account"),
         exposed(f"a7-{number}", at=at, unit="anna-cookie"),
         exposed(f"a8-{number}", at=at, shopper_id="anna-account"),
         exposed(f"a9-{number}", at=at, anonymous_id="anna-before"),
@@ -76,6 +78,7 @@ def of_others(number: int) -> list[Event]:
         order(f"berta-{number}", at=at, message=f"b1-{number}", shopper_id="berta", anonymous_id="anna"),
         seen("Product Clicked", Line("anna"), at=at, message=f"b2-{number}", shopper_id="anna-account-2"),
         _received(identify("c", "berta", at=at, message=f"b3-{number}"), "s1"),
+        refund(f"berta-{number}", Line("p"), at=at, message=f"b5-{number}", shopper_id="berta"),
         exposed(f"b4-{number}", at=at, unit="anna", shopper_id="berta"),
     ]
 
@@ -114,17 +117,20 @@ def test_no_row_and_no_file_holds_the_person_and_everybody_else_is_untouched(rec
     part = erase(record)
     assert_free_of_her(record)
     assert part.removed == {
+        "refunds": 3,
         "orders": 6,
         "outcomes": 6,
         "exposures": 12,
-        "events in the database": 10,
+        "events in the database": 11,
         "links": 4,
-        "events in files": 20,
+        "events in files": 22,
     }
     others = [event for number in range(3) for event in of_others(number)]
     assert ids(record.log()) == sorted(event.message_id for event in others)
     assert [row["order_id"] for row in record.rows(tables.orders)] == ["berta-0", "berta-1", "berta-2"]
     assert [row["order_id"] for row in record.rows(tables.order_lines)] == ["berta-0", "berta-1", "berta-2"]
+    assert [row["order_id"] for row in record.rows(tables.refunds)] == ["berta-0", "berta-1", "berta-2"]
+    assert len(record.rows(tables.refund_lines)) == 3
     assert len(record.rows(tables.outcomes)) == len(record.rows(tables.outcome_lines)) == 3
     assert [row["request_id"] for row in record.rows(tables.exposures)] == ["b4-0", "b4-1", "b4-2"]
     assert len(record.rows(tables.exposure_lines)) == 6
@@ -133,6 +139,19 @@ def test_no_row_and_no_file_holds_the_person_and_everybody_else_is_untouched(rec
     assert part.left == left
     again = erase(record)
     assert set(again.removed.values()) == {0}
+
+
+def test_what_the_shop_told_in_its_own_name_of_giving_back_her_order_goes_with_the_order(record: Record) -> None:
+    till = {"shopper_id": "till", "session_id": "till"}
+    record.store(*of_anna(0), *of_others(0))
+    record.store(
+        refund("anna-0", Line("p"), message="a", **till),
+        refund("anna-too-0", message="b", **till),
+        refund("berta-0", Line("q"), message="c", **till),
+    )
+    assert erase(record).removed["refunds"] == 3
+    assert [row["message_id"] for row in record.rows(tables.refunds)] == ["b5-0", "c"]
+    assert [row["message_id"] for row in record.rows(tables.refund_lines)] == ["b5-0", "c"]
 
 
 def test_files_without_the_person_are_not_touched(record: Record) -> None:

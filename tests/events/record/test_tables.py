@@ -15,7 +15,7 @@ from events.exposure import Shown
 from events.record import tables
 from events.record.database import database_url, migrate, open_database
 from tests.events.builders import NOW, event
-from tests.events.record.support import Record, exposed, order, seen
+from tests.events.record.support import Record, exposed, order, refund, seen
 
 
 def test_an_order_and_its_lines_are_stored(record: Record) -> None:
@@ -50,6 +50,28 @@ def test_the_first_telling_of_an_order_stays_whatever_comes_in_which_order(recor
     record.store(reloaded, first, reloaded)
     assert [(row["message_id"], row["placed_at"]) for row in record.rows(tables.orders)] == [("z", NOW)]
     assert [row["product_id"] for row in record.rows(tables.order_lines)] == ["p1"]
+
+
+def test_what_is_given_back_is_stored_once_beside_the_order(record: Record) -> None:
+    part, whole = refund("o1", Line("p2", 0.5), at=NOW + 5, message="1"), refund("o1", at=NOW + 9, message="2")
+    record.store(order("o1", Line("p1"), Line("p2")), part, whole, part)
+    record.store(part)
+    assert [{name: row[name] for name in row if name != "mark"} for row in record.rows(tables.refunds)] == [
+        {
+            "message_id": message,
+            "order_id": "o1",
+            "at": at,
+            "received_at": at,
+            "session_id": "u1",
+            "shopper_id": "u1",
+            "anonymous_id": None,
+            "value": 3.0,
+            "currency": "EUR",
+        }
+        for message, at in (("1", NOW + 5), ("2", NOW + 9))
+    ]
+    assert [tuple(row.values()) for row in record.rows(tables.refund_lines)] == [("1", 0, "p2", 0.5)]
+    assert [row["order_id"] for row in record.rows(tables.orders)] == ["o1"]
 
 
 def test_impressions_clicks_and_adds_are_outcomes(record: Record) -> None:

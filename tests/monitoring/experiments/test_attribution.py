@@ -7,11 +7,15 @@ from typing import Any
 
 import numpy as np
 import pytest
+from sqlalchemy import true
 
 from configs import load_settings
 from events.contract import Line
+from events.record.attribution import Attribution, ordered, touched, with_exposures
 from monitoring.experiments.reading import Chosen, Rows, experiments, read_rows
 from tests.events.builders import NOW
+from tests.events.record.conftest import NewRecord
+from tests.events.record.support import refund
 from tests.monitoring.experiments.support import EXPERIMENT, Shop, answer, bought, done
 
 WINDOW = load_settings().monitoring.attribution_minutes * 60
@@ -112,14 +116,55 @@ def test_delivering_and_reading_again_changes_nothing(shop: Shop) -> None:
     assert read(shop) == first
 
 
+def test_what_is_given_back_is_subtracted_with_its_share_of_the_money(shop: Shop) -> None:
+    shop.shows(answer("r1", "p1", "p2", worth=1.0))
+    shop.orders("o1", Line("p1", 2.0, 3.0, 1.0), Line("p1", 2.0, 5.0), Line("p2", 1.0, 7.0))
+    shop.record.store(refund("o1", Line("p1", 1.0), message="1"))
+    assert read(shop).ordered == [("r1", "p1", 3.0, 11.25, 3.0), ("r1", "p2", 1.0, 7.0, 1.0)]
+    shop.record.store(refund("o1", Line("p1", 9.0), message="2"), refund("other", message="3"))
+    assert read(shop).ordered == [("r1", "p1", 0.0, 0.0, 0.0), ("r1", "p2", 1.0, 7.0, 1.0)]
+    shop.record.store(refund("o1", message="4"))
+    assert [row[2:] for row in read(shop).ordered] == [(0.0, 0.0, 0.0)] * 2
+
+
+def test_what_is_told_too_late_to_be_known_does_not_count(shop: Shop) -> None:
+    shop.shows(answer("r1", "p1", "p2"))
+    shop.does("add", "p1", message="1", at=NOW + 10)
+    shop.orders("o1", Line("p1"), at=NOW + 20)
+    shop.record.store(refund("o1", at=NOW + 30, message="2"))
+
+    def known(before: float) -> tuple[list[Any], list[Any]]:
+        with with_exposures(shop.settings) as connection:
+            assert connection is not None
+            how = Attribution.of(shop.settings, connection, before)
+            asked = (kind(how, lambda _: true()) for kind in (touched, ordered))
+            added, sold = ([tuple(row)[1:] for row in connection.execute(statement)] for statement in asked)
+            return added, [row[:2] for row in sold]
+
+    assert known(NOW + 10) == ([], [])
+    assert known(NOW + 11) == ([("p1", 0, 1)], [])
+    assert known(NOW + 21) == ([("p1", 0, 1)], [("p1", 1.0)])
+    assert known(NOW + 31) == ([("p1", 0, 1)], [("p1", 0.0)])
+
+
+def test_a_record_of_an_older_version_knows_of_nothing_given_back(shop: Shop) -> None:
+    shop.shows(answer("r1", "p1"))
+    shop.orders("o1", Line("p1", 2.0, 3.0))
+    with shop.record.engine.begin() as connection:
+        connection.exec_driver_sql("DROP TABLE refunds")
+    assert read(shop).ordered == [("r1", "p1", 2.0, 6.0, 1.0)]
+
+
+@pytest.mark.parametrize("touch", ["last", "any"])
 @pytest.mark.parametrize("seed", range(3))
-def test_random_shops_are_read_as_the_oracle_reads_them(shop: Shop, seed: int) -> None:
+def test_random_shops_are_read_as_the_oracle_reads_them(new_record: NewRecord, seed: int, touch: str) -> None:
+    shop = Shop(new_record(), attribution_touch=touch)
     told = random_shop(np.random.default_rng(seed))
     shop.shows(*told["answers"])
     outcomes = (done(kind, *products, **facts) for kind, products, facts in told["outcomes"])
     orders = (bought(name, *lines, at=at, session=session) for name, lines, at, session in told["orders"])
-    shop.record.store(*outcomes, *orders)
-    found, expected = read(shop), oracle(told)
+    shop.record.store(*outcomes, *orders, *(refund(name, *lines, message=key) for key, name, lines in told["refunds"]))
+    found, expected = read(shop), oracle(told, touch)
     assert found.touched == expected[0]
     assert [row[:2] for row in found.ordered] == [row[:2] for row in expected[1]]
     assert np.array([row[2:] for row in found.ordered]) == pytest.approx(np.array([row[2:] for row in expected[1]]))
@@ -159,10 +204,15 @@ def random_shop(generator: np.random.Generator) -> dict[str, Any]:
         )
         for number in range(25)
     ]
-    return {"answers": answers, "outcomes": outcomes, "orders": orders}
+    refunds = [
+        (f"b{number}", f"o{generator.integers(25)}", [Line(name, float(generator.integers(1, 3))) for name in some(5)])
+        for number in range(8)
+    ]
+    refunds += [(f"w{number}", f"o{generator.integers(25)}", []) for number in range(3)]
+    return {"answers": answers, "outcomes": outcomes, "orders": orders, "refunds": refunds}
 
 
-def oracle(told: dict[str, Any]) -> tuple[list[Any], list[Any]]:
+def oracle(told: dict[str, Any], touch: str) -> tuple[list[Any], list[Any]]:
     """Return (touched, ordered) as `Rows` has them, by going through what happened one by one."""
     shown = {row["request_id"]: (row, {line["product_id"]: line for line in lines}) for row, lines in told["answers"]}
     touches: dict[tuple[str, str], set[str]] = defaultdict(set)
@@ -180,23 +230,27 @@ def oracle(told: dict[str, Any]) -> tuple[list[Any], list[Any]]:
             continue
         for product in products:
             request = facts["request_id"]
-            if request is None:
-                for name in candidates(facts["session"], product, facts["at"])[-1:]:
+            if request is None or touch == "any":
+                able = candidates(facts["session"], product, facts["at"])
+                for name in able if touch == "any" else able[-1:]:
                     touches[name, product].add(kind)
-            elif request in shown and product in shown[request][1] and facts["at"] <= shown[request][0]["at"] + WINDOW:
+            if request in shown and product in shown[request][1] and facts["at"] <= shown[request][0]["at"] + WINDOW:
                 touches[request, product].add(kind)
-    ordered: dict[tuple[str, str], np.ndarray] = defaultdict(lambda: np.zeros(3))
-    for _, lines, at, session in told["orders"]:
+    sold: dict[tuple[str, str], np.ndarray] = defaultdict(lambda: np.zeros(3))
+    for order_id, lines, at, session in told["orders"]:
         for line in lines:
+            bought = sum(one.quantity for one in lines if one.product_id == line.product_id)
+            back = [given for _, name, given in told["refunds"] if name == order_id]
+            named = sum(one.quantity for given in back for one in given if one.product_id == line.product_id)
+            share = 0.0 if [] in back else max(0.0, 1 - named / bought)
             able = candidates(session, line.product_id, at)
             added = [name for name in able if "add" in touches.get((name, line.product_id), ())]
-            for name in (added or able)[-1:]:
+            for name in able if touch == "any" else (added or able)[-1:]:
                 offer = shown[name][1][line.product_id]
                 price = offer["price"] if line.price is None else line.price
                 worth = line.quantity * offer["worth"]
-                ordered[name, line.product_id] += (line.quantity, line.quantity * price - line.discount, worth)
+                paid = line.quantity * price - line.discount
+                sold[name, line.product_id] += np.multiply(share, (line.quantity, paid, worth))
     ours = {name for name, (row, _) in shown.items() if row["experiment_arm"] is not None}
-    touched = [
-        (*pair, int("click" in kinds), int("add" in kinds)) for pair, kinds in touches.items() if pair[0] in ours
-    ]
-    return sorted(touched), [(*pair, *sums) for pair, sums in sorted(ordered.items()) if pair[0] in ours]
+    taken = [(*pair, int("click" in kinds), int("add" in kinds)) for pair, kinds in touches.items() if pair[0] in ours]
+    return sorted(taken), [(*pair, *sums) for pair, sums in sorted(sold.items()) if pair[0] in ours]

@@ -137,6 +137,8 @@ def test_a_wish_for_a_retrain_stays_until_it_is_cleared(record: Record) -> None:
     wanted = want_retrain(work, "inputs drifted", "a test")
     assert want_retrain(work, "again", "a test") == wanted
     assert read_json(work.run / "retrain_wanted.json") == {"at": wanted.at, "why": "inputs drifted", "by": "a test"}
-    clear_wanted(work)
-    clear_wanted(work)
+    clear_wanted(work, replace(wanted, at="earlier"))
+    assert retrain_wanted(work) == wanted
+    clear_wanted(work, wanted)
+    clear_wanted(work, wanted)
     assert retrain_wanted(work) is None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -108,6 +109,34 @@ def test_the_loss_is_the_cross_entropy_of_each_draw() -> None:
     first = -torch.log_softmax(score[:2], 0)[1]
     second = -torch.log_softmax(score[2:], 0)[[0, 2]].mean()
     assert loss.item() == pytest.approx(((first + second) / 2).item(), rel=1e-6)
+
+
+def test_a_draw_of_weight_3_is_learned_from_like_three_of_it() -> None:
+    score, label, draw = (
+        torch.tensor([1.0, 2.0, 0.5, 3.0]),
+        torch.tensor([0.0, 1.0, 1.0, 0.0]),
+        torch.tensor([0, 0, 1, 1]),
+    )
+    weighted = listwise_loss(score, label, draw, 2, torch.tensor([3.0, 3.0, 1.0, 1.0]))
+    thrice = listwise_loss(
+        torch.cat([score, score[:2], score[:2]]),
+        torch.cat([label, label[:2], label[:2]]),
+        torch.tensor([0, 0, 1, 1, 2, 2, 3, 3]),
+        4,
+    )
+    assert 2 * weighted.item() == pytest.approx(4 * thrice.item(), rel=1e-6)
+
+
+def test_weights_decide_which_of_two_contradicting_halves_is_believed() -> None:
+    half = examples()
+    worst = half.features[:, 0].reshape(half.group.size, -1).argmin(axis=1)
+    against = replace(half, label=np.eye(8, dtype=np.int8)[worst].ravel())
+    heavy, light = np.full(half.label.size, 10, np.float32), np.full(half.label.size, 0.1, np.float32)
+    fresh = examples(draws=100)
+    for weight, expected in (((heavy, light), True), ((light, heavy), False)):
+        both = replace(half, weight=weight[0]).joined(replace(against, weight=weight[1]))
+        best = fit_network(both, small()).score(fresh.features).reshape(100, -1).argmax(axis=1)
+        assert bool((best == fresh.label.reshape(100, -1).argmax(axis=1)).mean() > 0.6) is expected
 
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU here, so asking for one is no mistake")
