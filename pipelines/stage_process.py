@@ -7,6 +7,7 @@ one JSON object a line: {"update": [message, done]} any number of times, then {"
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import resource
@@ -85,9 +86,10 @@ def main() -> int:
             stage = load_function(request["function"])
             report = stage(settings, ChannelProgress(channel), **request["arguments"])
         except Exception as error:
-            structlog.get_logger().error("stage failed", exc_info=not isinstance(error, TillwiseError))
             told = explain(error, request["stage"], settings)
             send(channel, {"error": {"kind": type(told).__name__, "message": str(told)}})
+            with contextlib.suppress(OSError):  # a full disk takes no log either
+                structlog.get_logger().error("stage failed", exc_info=not isinstance(error, TillwiseError))
             return 1
         send(channel, {"report": report.as_dict(), "peak_mb": peak_mb()})
     return 0
