@@ -18,7 +18,7 @@ def test_every_way_to_learn_is_measured_and_written(
 ) -> None:
     for part in ("data", "features"):
         (tmp_path / part).symlink_to(built_shop.work.root / part)
-    quick = built_shop.training.model_copy(update={"trees": 8, "negatives_share": 0.9})
+    quick = built_shop.training.model_copy(update={"trees": 8, "negatives_share": 0.9, "max_baskets": 400})
     settings = Settings(**built_shop.model_copy(update={"home": tmp_path, "training": quick}).model_dump())
     print_table(measure(settings, 600))
     printed = capsys.readouterr().out

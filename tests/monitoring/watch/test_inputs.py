@@ -19,7 +19,7 @@ from monitoring.watch.drift import compare_inputs
 from monitoring.watch.inputs import NAMES, Inputs, keep_inputs, kept_inputs, read_inputs
 from monitoring.watch.reading import Place
 from tests.events.record.support import Record, exposed
-from training.wanted import clear_wanted, retrain_wanted, want_retrain
+from training.wanted import Wanted, clear_wanted, retrain_wanted, want_retrain
 
 LIMITS = DriftSettings(
     people=300, large=1_000, distance=0.1, alpha=0.05, share=0.3, times=2, quality=0.05, again_hours=24, shown=2, keep=5
@@ -137,7 +137,7 @@ def test_a_wish_for_a_retrain_stays_until_it_is_cleared(record: Record) -> None:
     wanted = want_retrain(work, "inputs drifted", "a test")
     assert want_retrain(work, "again", "a test") == wanted
     assert read_json(work.run / "retrain_wanted.json") == {"at": wanted.at, "why": "inputs drifted", "by": "a test"}
-    clear_wanted(work, replace(wanted, at="earlier"))
+    clear_wanted(work, Wanted("earlier", wanted.why, wanted.by))
     assert retrain_wanted(work) == wanted
     clear_wanted(work, wanted)
     clear_wanted(work, wanted)
