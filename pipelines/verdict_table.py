@@ -14,7 +14,7 @@ def verdict_table(verdict: Mapping[str, Any]) -> RenderableType:
     """Return the content of gate.json as a table, with its sentences below."""
     against = "no champion yet" if verdict["champion"] is None else f"the champion is version {verdict['champion']}"
     title = f"Version {verdict['version']} at the gate to {verdict['alias']} ({against})"
-    table = Table(title=title, title_justify="left", box=None, padding=(0, 2, 0, 0), pad_edge=False)
+    table = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False)
     table.add_column("")
     for heading in ("check", "found", "demanded"):
         table.add_column(heading, overflow="fold")
@@ -25,4 +25,6 @@ def verdict_table(verdict: Mapping[str, Any]) -> RenderableType:
     end = (
         "It passes." if verdict["passed"] else f"It does not pass, for {len(said)} of {len(verdict['checks'])} checks."
     )
-    return Group(table, *(Text(line, style="red") for line in said), Text(end, style="bold"))
+    return Group(
+        Text(title, style="italic"), table, *(Text(line, style="red") for line in said), Text(end, style="bold")
+    )

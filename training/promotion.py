@@ -99,6 +99,7 @@ def rollback(
     alias: str = CHAMPION,
     why: str | None = None,
     evidence: Mapping[str, Any] | None = None,
+    expected: str | None = None,
 ) -> StageReport:
     """Point `alias` back at the version that it was moved away from last, and record the decision.
 
@@ -108,8 +109,10 @@ def rollback(
     Args:
         settings: registry and work folder. progress: told the steps. alias: which alias to move.
         why: what is wrong with the present version. evidence: figures that say so.
+        expected: version that is to be stepped back from; None: whichever has the alias.
 
     Raises:
+        PromotionError: another version than the expected one has the alias.
         NotBuiltError: nothing has the alias, or there is no earlier version.
         PackageError: every earlier version's package is damaged.
         RegistryFailedError: the registry cannot be used.
@@ -121,6 +124,8 @@ def rollback(
         if held is None:
             raise NotBuiltError(f"No model is {alias}, so there is nothing to go back from: `tillwise promote` first.")
         before = str(held.version)
+        if expected not in (None, before):
+            raise PromotionError(f"Version {before} is {alias}, not version {expected}: nothing was moved.")
         earlier = standing(settle(client, name, alias, before))
         if earlier and earlier[-1] == before:
             earlier.pop()

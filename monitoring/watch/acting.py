@@ -2,16 +2,26 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from datetime import datetime
 from typing import Any
 
 from configs import Progress, Settings
-from configs.errors import NotBuiltError, PackageError
+from configs.errors import NotBuiltError, PackageError, PromotionError
 from configs.moments import moment
 from monitoring.watch.deciding import Choice
-from monitoring.watch.incidents import Incident, new_id, now_text, open_incident, read_incidents, write_incident
+from monitoring.watch.drifting import newest_report
+from monitoring.watch.incidents import (
+    Incident,
+    incident_folder,
+    new_id,
+    now_text,
+    open_incident,
+    read_incidents,
+    write_incident,
+)
 from monitoring.watch.reading import Place, Served, count_answers
 from monitoring.watch.replicas import swapped_at
 from monitoring.watch.tenure import Standing, standing_champion
@@ -57,12 +67,23 @@ def new_incident(settings: Settings, standing: Standing, choice: Choice, sight: 
     )
 
 
+def _with_inputs(settings: Settings, incident: Incident) -> Incident:
+    """Return the incident with a copy of the newest report on the inputs of its version, which later ones replace."""
+    report = newest_report(settings, incident.tenure)
+    if report is None:
+        return incident
+    kept = incident_folder(settings) / f"{incident.id}{report.suffix}"
+    kept.parent.mkdir(parents=True, exist_ok=True)
+    shutil.copyfile(report, kept)
+    return replace(incident, reports=[*incident.reports, str(kept.relative_to(settings.work.root))])
+
+
 def raise_incident(settings: Settings, standing: Standing, choice: Choice, sight: Sight) -> Incident:
     """Write an incident that needs a person; one of the same rule and tenure that is open already stays."""
     standing_one = open_incident(read_incidents(settings), standing.name)
     if standing_one is not None and standing_one.rule == choice.rule:
         return standing_one
-    return write_incident(settings, new_incident(settings, standing, choice, sight))
+    return write_incident(settings, _with_inputs(settings, new_incident(settings, standing, choice, sight)))
 
 
 def go_back(settings: Settings, progress: Progress, incident: Incident) -> Incident:
@@ -74,11 +95,12 @@ def go_back(settings: Settings, progress: Progress, incident: Incident) -> Incid
     if held is None or str(held.version) != incident.version:
         Follower(settings).look()  # the alias moved, but perhaps nobody was told
         return _completed(settings, incident)
-    write_incident(settings, incident)
+    incident = write_incident(settings, _with_inputs(settings, incident))
     try:
-        rollback(
-            settings, progress, why=f"incident {incident.id}: {incident.why}"[:1_000], evidence=_evidence(incident)
-        )
+        why = f"incident {incident.id}: {incident.why}"[:1_000]
+        rollback(settings, progress, why=why, evidence=_evidence(incident), expected=incident.version)
+    except PromotionError:
+        return _completed(settings, incident)
     except (NotBuiltError, PackageError) as error:
         return write_incident(settings, replace(incident, state="needs you", notes=[*incident.notes, str(error)]))
     return _completed(settings, incident)

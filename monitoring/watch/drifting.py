@@ -81,6 +81,12 @@ def _write(settings: Settings, standing: Standing, found: Drift, more: Mapping[s
     write_json(settings.work.reports / "drift.json", document)
 
 
+def newest_report(settings: Settings, tenure: str) -> Path | None:
+    """Return Evidently's newest report on the inputs of a tenure; None if there is none."""
+    found = sorted(drift_folder(settings).glob(f"{tenure}-*.html"), key=lambda path: path.stat().st_mtime)
+    return found[-1] if found else None
+
+
 def _tidy(settings: Settings) -> None:
     """Remove the oldest reports beyond those that are kept."""
     found = sorted(drift_folder(settings).glob("*.html"), key=lambda path: path.stat().st_mtime)

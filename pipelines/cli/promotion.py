@@ -8,6 +8,7 @@ import typer
 
 from configs import Settings, load_settings
 from pipelines.cli.output import Json, console_for, print_json
+from pipelines.cli.trying import try_first
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -70,20 +71,8 @@ def _promoted(settings: Settings, console: Console, version: str | None, how: di
     display = display_for(console)
     if version is None and how == {"alias": "champion", "force": False, "why": None}:
         return build(settings, "promote", display)
-    done = []
-    if not _was_tried(settings, version):
-        done.append(run_alone(settings, "trial", display, {"version": version}))
-    return [*done, run_alone(settings, "promote", display, {"version": version} | how)]
-
-
-def _was_tried(settings: Settings, version: str | None) -> bool:
-    from training.registry import registry_client, version_of
-    from training.registry_trouble import in_registry
-    from training.trials import trial_of
-
-    with in_registry(settings):
-        client = registry_client(settings)
-        return trial_of(settings, client, version_of(client, settings, version)) is not None
+    tried = try_first(settings, display, version)
+    return [*tried, run_alone(settings, "promote", display, {"version": version} | how)]
 
 
 def rollback(

@@ -9,6 +9,7 @@ import typer
 
 from configs import Settings, load_settings
 from pipelines.cli.output import Json, console_for, print_json, print_line
+from pipelines.cli.trying import try_first
 
 
 def start_release(
@@ -21,11 +22,15 @@ def start_release(
 ) -> None:
     """Start releasing a version: it is tried beside the champion, by the steps of the setting `release.steps`.
 
-    The gate decides whether it may be tried. `tillwise release step`, which the monitor flow calls, takes it on from
-    step to step while it is no worse than the champion, and in the end makes it champion; or stops it.
+    It is tried in a service of its own first, if it never was, and the gate decides whether it may be released.
+    `tillwise release step`, which the monitor flow calls, takes it on from step to step while it is no worse than the
+    champion, and in the end makes it champion; or stops it.
     """
     if force and not why:
         raise typer.BadParameter("--force overrides the gate, so it needs --why.", param_hint="--why")
+    from pipelines.live_display import display_for
+
+    try_first(load_settings(), display_for(console_for(as_json)), version)
     _run("release_start", {"version": version, "force": force, "why": why}, as_json)
 
 

@@ -14,6 +14,7 @@ from typing import Literal
 import pytest
 from sqlalchemy import event
 from sqlalchemy.engine import Engine
+from sqlalchemy.pool import Pool
 from werkzeug.serving import make_server
 
 from configs import Settings, SilentProgress
@@ -112,6 +113,16 @@ def test_going_back_leads_through_the_earlier_versions_and_no_further(shop: Sett
         for made in decisions(registry_client(shop), shop.registry.model_name, CHAMPION)
     ]
     assert kinds[-2:] == [("rollback", "2", "clicks fell"), ("rollback", "1", "no reason was given")]
+
+
+def test_going_back_from_a_version_that_does_not_serve_any_more_moves_nothing(shop: Settings) -> None:
+    for number in ("1", "2", "3"):
+        promote(shop, QUIET, version=number)
+    with pytest.raises(PromotionError, match="Version 3 is champion, not version 2: nothing was moved"):
+        rollback(shop, QUIET, expected="2")
+    assert (version(shop), pointer(shop).version) == (3, "3")
+    rollback(shop, QUIET, expected="3")
+    assert version(shop) == 2
 
 
 def test_what_was_stepped_back_from_is_not_promoted_again_by_itself(shop: Settings) -> None:
@@ -388,16 +399,24 @@ def promote_again_and_again(settings: Settings) -> None:
 def test_a_registry_without_room_is_one_sentence_and_a_rerun_completes(shop: Settings) -> None:
     promote(shop, QUIET, version="1")
 
-    def no_page_more(connection: sqlite3.Connection, _: object) -> None:
-        pages = connection.execute("PRAGMA page_count").fetchone()[0]
-        connection.execute(f"PRAGMA max_page_count={pages}")
+    is_full = True
 
-    event.listen(Engine, "connect", no_page_more)
+    def limit(connection: sqlite3.Connection, *_: object) -> None:
+        pages = connection.execute("PRAGMA page_count").fetchone()[0]
+        connection.execute(f"PRAGMA max_page_count={pages if is_full else 2**30}")
+
+    event.listen(Pool, "checkout", limit)  # connections of a pool may be open already
     try:
         with pytest.raises(RegistryFailedError, match="has no room left"):
             promote_again_and_again(shop)
+        is_full = False
+        finish(shop)
     finally:
-        event.remove(Engine, "connect", no_page_more)
+        event.remove(Pool, "checkout", limit)
+
+
+def finish(shop: Settings) -> None:
+    """Run again what a registry without room had refused."""
     assert pointer(shop).version == str(version(shop))
     promote(shop, QUIET, version="3")
     assert (version(shop), pointer(shop).version) == (3, "3")

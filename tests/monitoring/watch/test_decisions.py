@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import os
 from pathlib import Path
 from typing import Any
 
@@ -12,9 +13,10 @@ from typer.testing import CliRunner
 
 from configs import load_settings
 from configs.home import write_json
-from monitoring.watch.deciding import Situation, choose
-from monitoring.watch.drifting import Course, look_at_inputs
-from monitoring.watch.incidents import Incident, now_text, read_incidents, write_incident
+from monitoring.watch.acting import Sight, raise_incident
+from monitoring.watch.deciding import Choice, Situation, choose
+from monitoring.watch.drifting import Course, drift_folder, look_at_inputs
+from monitoring.watch.incidents import Incident, incident_folder, now_text, read_incidents, write_incident
 from monitoring.watch.reading import Place
 from monitoring.watch.tenure import Standing, Tenure, tenures
 from monitoring.watch.view import incidents_screen, look_screen
@@ -100,6 +102,21 @@ def test_drift_is_confirmed_by_people_who_come_later_and_never_twice_by_the_same
             assert course.in_a_row == times
     assert Course.of(course.as_dict()) == course
     record.engine.dispose()
+
+
+def test_an_incident_keeps_the_newest_report_on_its_models_inputs(tmp_path: Path) -> None:
+    settings = load_settings(home=tmp_path)
+    mine, seen = standing("a"), Sight([], Place(0.0), now_text())
+    for age, name in enumerate((f"{mine.name}-2.html", f"{mine.name}-1.html", "other-3.html")):
+        path = drift_folder(settings) / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(name)
+        os.utime(path, (1_000 - age, 1_000 - age))
+    made = raise_incident(settings, mine, Choice("incident", "cool_down", "attach rate is low"), seen)
+    kept = [tmp_path / name for name in made.reports if name.endswith(".html")]
+    assert [path.read_text() for path in kept] == [f"{mine.name}-2.html"]
+    assert kept[0].parent == incident_folder(settings)
+    assert f"(../../{made.reports[-1]})" in (incident_folder(settings) / f"{made.id}.md").read_text()
 
 
 def incident(**changes: Any) -> Incident:
