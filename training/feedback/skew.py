@@ -3,8 +3,8 @@
 The names of columns say which features they are, not what made them. A served model's product side, and its encoder
 above all, is another one than that of a training fold. The folds' own encoders differ in the same way: each goes on
 from the last one and learns log-odds by the same loss, so that one column may hold the scores of several. What may not
-be is another scale: an encoder of other settings, prices in cents, a broken pipeline. That shows in values far outside
-of what baskets have, so a model whose exposures have many of them is not learned from.
+be is another scale: an encoder of another kind, a broken pipeline. Where it is gross it shows in values far outside of
+what baskets have, and a model whose exposures have many of them is not learned from; finer drift is for monitoring.
 
 To compute the column anew would need each shopper's state and session as they were; then features would not be exactly
 as scored any more. To blank it would have the rankers learn that what it tells does not matter.

@@ -38,7 +38,7 @@ QUICK: dict[str, Any] = {
 @pytest.fixture
 def rehearsed(built_shop: Settings, package: ModelPackage, tmp_path: Path) -> Iterator[Rehearsal]:
     """The corner shop with features, ready to be trained on, and answers that something came of."""
-    settings = shop_settings(tmp_path, feedback={"rehearsals": True, "least_draws": 1}, **QUICK)
+    settings = shop_settings(tmp_path, feedback={"rehearsals": True, "least_draws": 1, "weight": 2.0}, **QUICK)
     for folder in ("data", "features"):
         shutil.copytree(built_shop.work.root / folder, settings.work.root / folder)
     record = Record(tmp_path)
@@ -62,8 +62,7 @@ def test_training_learns_of_answers_and_the_package_and_the_report_say_so(rehear
     made = ModelPackage.load(rehearsed.settings.work.model)
     _, split = newest_examples(rehearsed.settings.work)
     assert split.learn.weight is not None
-    assert set(split.learn.weight[-3 * ANSWERS :].tolist()) != {1.0}
-    assert set(split.learn.weight[: -3 * ANSWERS].tolist()) == {1.0}
+    assert split.learn.weight.tolist() == [1.0] * (split.learn.label.size - 3 * ANSWERS) + [2.0] * 3 * ANSWERS
     assert split.held_back.weight is None
     assert made.feedback == report.metrics["feedback"]["fingerprint"]
     assert made.feedback is not None
