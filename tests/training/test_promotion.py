@@ -375,18 +375,28 @@ def test_a_disk_without_room_for_the_pointer_moves_no_alias(shop: Settings, monk
     assert (version(shop), pointer(shop).version) == (2, "2")
 
 
-def test_a_locked_registry_is_one_sentence_and_moves_nothing(shop: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+@contextlib.contextmanager
+def impatient() -> Iterator[None]:
+    """Have MLflow wait for a locked database for a moment only, instead of the 20 s that it asks SQLite for."""
+
+    def shorter(_: object, cursor: object, statement: str, values: object, *more: object) -> tuple[str, object]:
+        return ("PRAGMA busy_timeout = 50" if "busy_timeout" in statement else statement), values
+
+    event.listen(Engine, "before_cursor_execute", shorter, retval=True)
+    try:
+        yield
+    finally:
+        event.remove(Engine, "before_cursor_execute", shorter)
+
+
+def test_a_locked_registry_is_one_sentence_and_moves_nothing(shop: Settings) -> None:
     promote(shop, QUIET, version="1")
-    monkeypatch.setenv("MLFLOW_SQLALCHEMYSTORE_POOLCLASS", "NullPool")
-    hasty = event.listens_for(Engine, "connect")(lambda connection, _: connection.execute("PRAGMA busy_timeout=50"))
-    with contextlib.closing(sqlite3.connect(shop.work.registry / "mlflow.db", isolation_level=None)) as other:
+    path = shop.work.registry / "mlflow.db"
+    with impatient(), contextlib.closing(sqlite3.connect(path)) as other:
         other.execute("BEGIN IMMEDIATE")
-        try:
-            with pytest.raises(RegistryFailedError, match="is locked by another process: wait"):
-                promote(shop, QUIET, version="2")
-        finally:
-            event.remove(Engine, "connect", hasty)
-            other.execute("ROLLBACK")
+        with pytest.raises(RegistryFailedError, match="is locked by another process: wait"):
+            promote(shop, QUIET, version="2")
+        other.rollback()
     assert (version(shop), pointer(shop).version) == (1, "1")
 
 
@@ -423,7 +433,8 @@ def finish(shop: Settings) -> None:
 
 
 def test_a_registry_out_of_reach_is_not_one_without_a_champion(shop: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
+    for name in ("BACKOFF_FACTOR", "BACKOFF_JITTER"):
+        monkeypatch.setenv(f"MLFLOW_HTTP_REQUEST_{name}", "0")
     away = shop.model_copy(update={"registry": shop.registry.model_copy(update={"uri": "http://127.0.0.1:1"})})
     with pytest.raises(RegistryFailedError, match="does not answer"):
         champion(away)

@@ -83,7 +83,7 @@ def test_a_run_that_fails_on_its_way_becomes_no_version_and_leaves_no_files(
 ) -> None:
     from mlflow import MlflowClient
 
-    def full(*_: object) -> None:
+    def full(*_: object, **__: object) -> None:
         raise OSError(errno.ENOSPC, "No space left on device")
 
     with monkeypatch.context() as patch:
