@@ -237,6 +237,7 @@ def test_erasing_reaches_the_record_under_ids_that_only_it_still_knows(
         "orders": 1,
         "outcomes": 1,
         "exposures": 0,
+        "refunds": 0,
         "events in the database": 1,
         "links": 2,
         "events in files": 2,
