@@ -1,5 +1,12 @@
 """Fixtures of every test: real parts, a built tiny shop, the live stack."""
 
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+import structlog
+
 pytest_plugins = [
     "tests.support.redis",
     "tests.support.kafka",
@@ -11,3 +18,10 @@ pytest_plugins = [
     "tests.support.flows",
     "tests.support.browser",
 ]
+
+
+@pytest.fixture(autouse=True)
+def logs_are_nobodys() -> Iterator[None]:
+    """Undo what a command that runs in this process has set up: it wrote to a stream of the test's, now closed."""
+    yield
+    structlog.reset_defaults()

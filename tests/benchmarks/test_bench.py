@@ -142,7 +142,7 @@ def test_a_synthetic_catalogue_is_a_package_like_any_other(package: ModelPackage
     grown(package, size, tmp_path)
     copy = ModelPackage.load(tmp_path)
     assert copy.data.startswith("synthetic")
-    ids = copy.products.ids
+    ids = list(copy.products.ids)
     assert len(set(ids)) == size
     assert ids == sorted(ids)
     assert set(package.products.ids) <= set(ids)

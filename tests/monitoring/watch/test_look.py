@@ -8,10 +8,11 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from mlflow import MlflowClient
 
 from configs.errors import DataError, NotBuiltError
 from configs.home import read_json
-from monitoring.watch import read_incidents
+from monitoring.watch import acting, read_incidents
 from tests.monitoring.watch.support import Taste, World
 from training.aliases import CHAMPION, pointer_path, read_pointer
 from training.decisions import decisions
@@ -222,17 +223,19 @@ def test_a_look_that_was_killed_after_deciding_is_completed_by_the_next(
     assert [one.state for one in read_incidents(world.settings)] == ["rolled back"]
 
 
-@pytest.mark.parametrize("place", ["training.promotion.point", "monitoring.watch.acting.swapped_at"])
+@pytest.mark.parametrize("place", [(MlflowClient, "set_registered_model_alias"), (acting, "swapped_at")])
 def test_a_look_that_was_killed_after_the_alias_moved_is_completed_by_the_next(
-    world: World, monkeypatch: pytest.MonkeyPatch, place: str
+    world: World, monkeypatch: pytest.MonkeyPatch, place: tuple[Any, str]
 ) -> None:
     reign(world, ("1", 2_000, GOOD), ("2", 1_500, BAD))
+    does = getattr(*place)
 
-    def killed(*_: Any, **__: Any) -> None:
+    def killed(*arguments: Any, **named: Any) -> None:
+        does(*arguments, **named)
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
-        patch.setattr(place, killed)
+        patch.setattr(*place, killed)
         with pytest.raises(KeyboardInterrupt):
             world.look()
     world.look()
