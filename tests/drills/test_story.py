@@ -144,7 +144,10 @@ def release_it(shop: Shop, before: str, version: str) -> None:
     took = shop.wait_until_all_serve(version)
     assert took < SWAP_SECONDS
     the_right_model_answered_in_each_arm(shop, before, version)
-    shop.tell(f"version {version} released in {len(steps)} looks ({' '.join(steps)}), followed in {took:.1f} s")
+    looks = " ".join(f"{steps.count(name)} × {name}" for name in dict.fromkeys(steps))
+    shop.tell(
+        f"version {version} released, looks that ended at: {looks}; all workers followed {took:.1f} s after the last"
+    )
 
 
 def the_right_model_answered_in_each_arm(shop: Shop, before: str, version: str) -> None:
@@ -202,8 +205,9 @@ def the_incident_tells_all(shop: Shop, found: dict[str, Any], good: str, bad: st
     assert set(incident.breached) == {figure["name"] for figure in found["figures"] if figure["verdict"] == "breach"}
     decided, swapped = (datetime.fromisoformat(incident.times[name]) for name in ("decided", "last_replica_swapped"))
     assert (swapped - decided).total_seconds() < SWAP_SECONDS
-    areas = {area["name"]: area for area in shop.command.ask("status")["areas"]}
-    print(areas.keys())
+    status = shop.command.ask("status")
+    assert {status[area]["state"] for area in ("model", "consumer", "recorder", "service", "monitor")} == {"ok"}, status
+    assert status["model"]["facts"]["champion"].endswith(f"version {good}")
     return (swapped - decided).total_seconds()
 
 
