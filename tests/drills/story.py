@@ -35,6 +35,7 @@ QUICK: dict[str, Any] = {
     "traffic": {
         "k": 10,
         "rate": 60,
+        "concurrency": 24,
         "think_seconds": 0.3,
         "behaviour": {"patience": 0.95, "take": 0.9, "curiosity": 0.02, "impulse": 0.01},
     },
