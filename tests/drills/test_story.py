@@ -58,7 +58,7 @@ SHORT_FORM = Form(
     look=100,
     calm=20,
     healthy=50,
-    within={"labels": 800, "prices": 800, "slow": 800},
+    within={"labels": 600, "prices": 600, "slow": 600},
 )
 FULL_FORM = Form(
     {"TILLWISE_WINDOWS__AS_OF": "2017-08-01", "TILLWISE_TRAINING__TREES": "5"},
