@@ -53,6 +53,8 @@ QUICK: dict[str, Any] = {
             "tolerance": {"latency": 1.0},
         }
     },
+    # Simulated shoppers of old baskets are learned from like people.
+    "feedback": {"rehearsals": True},
     "release": {
         "steps": [
             {"name": "shadow", "share": 0.0, "least_people": 100, "least_hours": 0},
@@ -82,12 +84,13 @@ class Shop:
 
     Attributes:
         command: runs `tillwise`. sessions: simulated shoppers so far; also makes each traffic's seed another one.
-        told: one line a phase, for people.
+        told: one line a phase, for people. opened: when the shop was, by the monotonic clock.
     """
 
     command: Tillwise
     sessions: int = 0
     told: list[str] = field(default_factory=list)
+    opened: float = field(default_factory=time.monotonic)
 
     @classmethod
     def at(cls, folder: Path, settings: Mapping[str, Any]) -> Shop:
@@ -166,6 +169,7 @@ class Shop:
 
     def tell(self, line: str) -> None:
         """Note what a phase came to."""
+        line = f"{time.monotonic() - self.opened:4.0f} s: {line}"
         self.told.append(line)
         print(line)
 
