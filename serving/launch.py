@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import os
 import sys
+import time
 
 import structlog
 
 from configs import Settings
 from configs.errors import NotBuiltError
+from serving.clock import STARTED
 from training.aliases import CHAMPION, pointer_path
 from training.following import Follower, RegistryError
 
@@ -30,6 +32,7 @@ def serve(settings: Settings) -> None:
     environment = os.environ | {
         "BENTOML_DO_NOT_TRACK": "True",
         "BENTOML_HOME": str(settings.work.run / "bentoml"),
+        STARTED: repr(time.time()),
     }
     command = [sys.executable, "-m", "bentoml", "serve", "serving.service:Service"]
     command += ["--host", settings.serving.host, "--port", str(settings.serving.port)]

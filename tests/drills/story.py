@@ -10,9 +10,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from sqlalchemy import func, select
 
 from benchmarks.swapping import workers
 from configs import Settings, load_settings
+from events.record.reading import opened
+from events.record.tables import exposures
+from pipelines.traffic import simulate
 from tests.support.ports import free_port
 from tests.support.tillwise import Tillwise
 from training.aliases import CHAMPION, pointer_path, read_pointer
@@ -30,33 +34,45 @@ QUICK: dict[str, Any] = {
     # Shoppers who tell more of a list than people do: the same is found with fewer of them.
     "traffic": {
         "k": 10,
-        "rate": 40,
+        "rate": 60,
+        "concurrency": 24,
         "think_seconds": 0.3,
         "behaviour": {"patience": 0.95, "take": 0.9, "curiosity": 0.02, "impulse": 0.01},
     },
     # An afternoon in minutes: what came of an answer is known after seconds, and three bad models come in a row.
     "monitoring": {
         "watch": {
-            "maturity_minutes": 0.1,
-            "settle_seconds": 2,
-            "least_seconds": 2,
+            "maturity_minutes": 0.05,
+            "settle_seconds": 1,
+            "least_seconds": 1,
             "reference_people": 600,
             "first_people": 300,
             "least_people": 200,
+            "block": 20,
             "cool_down_minutes": 0,
             "tolerance": {"latency": 1.0},
         }
     },
+    # Simulated shoppers of old baskets are learned from like people.
+    "feedback": {"rehearsals": True},
     "release": {
         "steps": [
-            {"name": "shadow", "share": 0.0, "least_people": 50, "least_hours": 0},
+            {"name": "shadow", "share": 0.0, "least_people": 100, "least_hours": 0},
             {"name": "canary", "share": 0.3, "least_people": 100, "least_hours": 0, "margin": 0.6},
             {"name": "wide", "share": 0.5, "least_people": 200, "least_hours": 0, "margin": 0.4},
         ],
         "guardrails": {"latency_ms": 2_000, "slow_share": 0.2, "fallback_share": 0.2},
     },
     "registry": {
-        "gate": {"rank_p99_ms": 1_000, "memory_mb": 4_096, "trial_sessions": 20, "trial_p99_ms": 5_000},
+        "gate": {
+            "samples": 500,
+            "timed_requests": 40,
+            "timed_repeats": 1,
+            "rank_p99_ms": 1_000,
+            "memory_mb": 4_096,
+            "trial_sessions": 20,
+            "trial_p99_ms": 5_000,
+        },
     },
 }
 """Settings of every phase, beside those that fit the shop; all limits of time and memory are wide, as above."""
@@ -68,12 +84,13 @@ class Shop:
 
     Attributes:
         command: runs `tillwise`. sessions: simulated shoppers so far; also makes each traffic's seed another one.
-        told: one line a phase, for people.
+        told: one line a phase, for people. opened: when the shop was, by the monotonic clock.
     """
 
     command: Tillwise
     sessions: int = 0
     told: list[str] = field(default_factory=list)
+    opened: float = field(default_factory=time.monotonic)
 
     @classmethod
     def at(cls, folder: Path, settings: Mapping[str, Any]) -> Shop:
@@ -83,8 +100,12 @@ class Shop:
     @property
     def settings(self) -> Settings:
         """What every command of the shop reads."""
+        return self.settings_with()
+
+    def settings_with(self, **variables: str) -> Settings:
+        """Return what a command reads that is given further variables."""
         with pytest.MonkeyPatch.context() as patch:
-            for name, value in self.command.environment.items():
+            for name, value in (self.command.environment | variables).items():
                 if name.startswith("TILLWISE_"):
                     patch.setenv(name, value)
             return load_settings()
@@ -101,24 +122,46 @@ class Shop:
         settings = self.settings
         return str(version_of(registry_client(settings), settings, None).version)
 
-    def traffic(self, sessions: int) -> dict[str, Any]:
-        """Let so many simulated shoppers come; none of their calls may fail. Return the report."""
-        arguments = ("--sessions", str(sessions), "--seed", str(self.sessions))
-        report: dict[str, Any] = self.command.ask("simulate", *arguments)
-        assert report["simulated"] is True
-        assert report["errors"] == {}, report["errors"]
+    def traffic(self, sessions: int, **variables: str) -> dict[str, Any]:
+        """Let so many simulated shoppers come; none of their calls may fail. Return the figures.
+
+        `variables`: further ones, which may say of which days the shoppers' baskets are.
+        """
+        settings = self.settings_with(**variables)
+        coming = {"sessions": sessions, "seed": self.sessions}
+        found = simulate(settings.model_copy(update={"traffic": settings.traffic.model_copy(update=coming)}))
+        assert found["simulated"] is True
+        assert found["errors"] == {}, found["errors"]
         self.sessions += sessions
-        return report
+        return found
+
+    def package_of(self, version: str) -> str:
+        """Return the package's version of a registered version."""
+        settings = self.settings
+        return str(version_of(registry_client(settings), settings, version).tags["package"])
+
+    def recorded_arms(self, version: str) -> dict[str, dict[tuple[str, str], int]]:
+        """Return step → (arm, package) → answers that are recorded of a version's release."""
+        names = (exposures.c.experiment, exposures.c.experiment_arm, exposures.c.model_version)
+        ours = exposures.c.experiment.like(f"release-{version}-%")
+        found: dict[str, dict[tuple[str, str], int]] = {}
+        with opened(self.settings) as connection:
+            assert connection is not None
+            counted = select(*names, func.count()).where(ours).group_by(*names)
+            for experiment, arm, package, answers in connection.execute(counted):
+                found.setdefault(str(experiment).rpartition("-")[2], {})[arm, package] = answers
+        return found
 
     def force(self, version: str, why: str) -> None:
-        """Put a version on champion against the gate's will."""
+        """Put a version on champion against the gate's will, and wait until it serves."""
         self.command.run("promote", "--version", version, "--force", "--why", why)
+        assert self.champion == version
         self.wait_until_all_serve(version)
 
     def wait_until_all_serve(self, version: str) -> float:
         """Wait until every worker serves a registered version; return the seconds that it took."""
         settings, started = self.settings, time.monotonic()
-        package = version_of(registry_client(settings), settings, version).tags["package"]
+        package = self.package_of(version)
         while {model["version"] for model in workers(settings).values()} != {package}:
             assert time.monotonic() - started < PATIENCE_SECONDS, f"not every worker serves version {version}"
             time.sleep(0.1)
@@ -126,6 +169,7 @@ class Shop:
 
     def tell(self, line: str) -> None:
         """Note what a phase came to."""
+        line = f"{time.monotonic() - self.opened:4.0f} s: {line}"
         self.told.append(line)
         print(line)
 

@@ -9,7 +9,7 @@ import time
 import pytest
 
 from serving.catalogue import ProductSearch
-from serving.clock import service_clock
+from serving.clock import STARTED, service_clock
 from serving.routes.collect import SINGLE_CALLS
 from tests.support.live import Live
 from training.package import ModelPackage
@@ -114,6 +114,14 @@ def test_a_historical_clock_starts_where_the_model_ends_and_runs() -> None:
     time.sleep(0.01)
     assert 1_000.0 <= first < clock() < 1_010.0
     assert abs(service_clock("live", 1_000.0)() - time.time()) < 5
+
+
+def test_all_workers_of_a_service_have_one_clock(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(STARTED, repr(time.time() - 500))
+    first = service_clock("historical", 1_000.0)
+    time.sleep(0.05)
+    later = service_clock("historical", 1_000.0)
+    assert 1_500.0 <= first() <= later()
 
 
 def test_the_worker_loads_none_of_the_heavy_tools() -> None:

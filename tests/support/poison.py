@@ -16,7 +16,6 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import lightgbm as lgb
 import numpy as np
 from numpy.typing import NDArray
 
@@ -25,6 +24,7 @@ from configs.home import read_json, replace_directory, write_json
 from training.aliases import registry_uri
 from training.example_files import PARTS
 from training.examples import Examples
+from training.neural.network import NeuralRanker
 from training.package import ModelPackage, save_package
 from training.registry import register
 from training.selftest import recorded
@@ -32,11 +32,11 @@ from training.stages.files import EXAMPLES, newest_examples
 from training.stages.package import package
 from training.stages.train_gbm import train_gbm
 from training.stages.train_neural import train_neural
-from training.trees import trees_to_onnx
 
 PRICE_FACTOR = 100.0
 """Cents that were taken for dollars."""
-TREE_COPIES = 200
+WIDTH = 4_096
+"""Units of the layers that are too many: seventeen million multiplications for each candidate."""
 SEED = 20261125
 COPIED = ("data", "features", "training", "model", "reports")
 
@@ -54,33 +54,24 @@ def overpriced(package: ModelPackage, factor: float = PRICE_FACTOR) -> ModelPack
     return _made(package, matrix=replace(matrix, catalogue=catalogue, stats=stats))
 
 
-def slowed(package: ModelPackage, copies: int = TREE_COPIES) -> ModelPackage:
-    """Return a package that recommends the same and takes long: each tree `copies` times, all candidates scored."""
-    text = repeated(package.gbm, copies)
-    trees = trees_to_onnx(lgb.Booster(model_str=text))
+def slowed(package: ModelPackage, width: int = WIDTH) -> ModelPackage:
+    """Return a package that takes long: its network was made larger, and scores all candidates."""
     ranking = package.ranking.model_copy(update={"shortlist": 0, "head": "blend"})
-    return _made(package, gbm=text, trees=trees, ranking=ranking)
+    return _made(package, neural=widened(package.neural, width), ranking=ranking)
 
 
-def repeated(gbm: str, copies: int) -> str:
-    """Return LightGBM's text of a model with each tree `copies` times, which adds up to the same scores."""
-    head, *trees = gbm.partition("end of trees")[0].split("\nTree=")
-    tail = gbm.partition("end of trees")[2]
-    head = "\n".join(line for line in head.splitlines() if not line.startswith("tree_sizes="))  # which no longer fit
-    parts = [_tree(tree, number * copies + copy, copies) for number, tree in enumerate(trees) for copy in range(copies)]
-    return f"{head}\n\n{''.join(parts)}end of trees{tail}"
-
-
-def _tree(text: str, number: int, copies: int) -> str:
-    lines = (_shared(line, copies) for line in text.rstrip().splitlines()[1:])
-    return "\n".join([f"Tree={number}", *lines]) + "\n\n\n"
-
-
-def _shared(line: str, copies: int) -> str:
-    name, _, values = line.partition("=")
-    if name != "leaf_value":
-        return line
-    return f"{name}={' '.join(repr(float(value) / copies) for value in values.split())}"
+def widened(network: NeuralRanker, width: int) -> NeuralRanker:
+    """Return a network with two more layers of `width` units, which hand on what comes in: the scores are the same."""
+    last = network.weights[-1]
+    into, through = np.eye(len(last), width, dtype=np.float32), np.eye(width, dtype=np.float32)
+    out = np.zeros((width, 1), dtype=np.float32)
+    out[: len(last)] = last
+    none = np.zeros(width, dtype=np.float32)
+    return replace(
+        network,
+        weights=(*network.weights[:-1], into, through, out),
+        biases=(*network.biases[:-1], none, none, network.biases[-1]),
+    )
 
 
 def _made(package: ModelPackage, **changes: Any) -> ModelPackage:

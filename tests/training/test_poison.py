@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import lightgbm as lgb
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from features.shopper import ShopperState
-from tests.support.poison import overpriced, repeated, shuffled, slowed
+from tests.support.poison import overpriced, shuffled, slowed, widened
 from training.examples import Examples
 from training.package import ModelPackage
 from training.recommender import Recommender
@@ -31,20 +32,21 @@ def test_a_price_bug_shows_every_price_a_hundredfold(package: ModelPackage) -> N
     np.testing.assert_allclose(dear.matrix.price[known], 100 * package.matrix.price[known], rtol=1e-5)
 
 
-def test_repeated_trees_add_up_to_the_same_scores(package: ModelPackage) -> None:
-    once, often = (lgb.Booster(model_str=text) for text in (package.gbm, repeated(package.gbm, 7)))
-    assert often.num_trees() == 7 * once.num_trees()
-    rows = np.random.default_rng(3).random((40, once.num_feature()))
-    np.testing.assert_allclose(often.predict(rows), once.predict(rows), atol=1e-9)
+def test_a_widened_network_scores_the_same(package: ModelPackage) -> None:
+    rows = np.random.default_rng(3).random((40, package.neural.scaling.mean.size)).astype(np.float32)
+    wide = widened(package.neural, 300)
+    assert [weight.shape[1] for weight in wide.weights[-3:]] == [300, 300, 1]
+    np.testing.assert_allclose(wide.score(rows), package.neural.score(rows), rtol=1e-4, atol=1e-4)
 
 
 def test_a_slowed_model_recommends_what_the_blend_of_all_candidates_does(package: ModelPackage) -> None:
-    slow = slowed(package, 3)
+    slow = slowed(package, 300)
     assert (slow.ranking.shortlist, slow.ranking.head) == (0, "blend")
     cart, at = package.products.ids[:2], package.as_of + 60
 
-    def gbm(model: ModelPackage) -> list[tuple[str, float]]:
-        found = Recommender(model).recommend(cart, ShopperState.empty(), at, 10, "gbm")
+    def blend(model: ModelPackage) -> list[tuple[str, float]]:
+        found = Recommender(model).recommend(cart, ShopperState.empty(), at, 10, "model")
         return [(item.product_id, pytest.approx(item.score, abs=1e-4)) for item in found]
 
-    assert gbm(slow) == gbm(package)
+    thorough = package.ranking.model_copy(update={"shortlist": 0, "head": "blend"})
+    assert blend(slow) == blend(replace(package, ranking=thorough))
