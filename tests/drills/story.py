@@ -68,6 +68,7 @@ QUICK: dict[str, Any] = {
     },
     "registry": {
         "gate": {
+            "cheaper_ratio": 0.3,  # timings of so few requests differ by more than a tenth
             "samples": 500,
             "timed_requests": 40,
             "timed_repeats": 1,
