@@ -27,6 +27,9 @@ SWAP_SECONDS = 10.0
 PATIENCE_SECONDS = 120.0
 WORKERS = 2
 
+FEW_CASES = {"TILLWISE_REGISTRY__GATE__MOST_CASES": "100"}
+"""For versions that are plainly bad: one of them takes long to be judged."""
+
 QUICK: dict[str, Any] = {
     "log": {"level": "warning"},
     # A busy machine is no bad model: only what the model itself costs is to count.
@@ -65,6 +68,7 @@ QUICK: dict[str, Any] = {
     },
     "registry": {
         "gate": {
+            "cheaper_ratio": 0.3,  # timings of so few requests differ by more than a tenth
             "samples": 500,
             "timed_requests": 40,
             "timed_repeats": 1,
@@ -154,9 +158,13 @@ class Shop:
 
     def force(self, version: str, why: str) -> None:
         """Put a version on champion against the gate's will, and wait until it serves."""
-        self.command.run("promote", "--version", version, "--force", "--why", why)
+        self.command.run("promote", "--version", version, "--force", "--why", why, **FEW_CASES)
         assert self.champion == version
         self.wait_until_all_serve(version)
+
+    def refusal(self, version: str) -> str:
+        """Return what is said when a version is to be promoted that the gate must refuse."""
+        return self.command.run("promote", "--version", version, code=1, **FEW_CASES)
 
     def wait_until_all_serve(self, version: str) -> float:
         """Wait until every worker serves a registered version; return the seconds that it took."""

@@ -35,8 +35,8 @@ from training.stages.train_neural import train_neural
 
 PRICE_FACTOR = 100.0
 """Cents that were taken for dollars."""
-WIDTH = 4_096
-"""Units of the layers that are too many: seventeen million multiplications for each candidate."""
+WIDTH = 3_000
+"""Units of the layers that are too many: nine million multiplications for each candidate."""
 SEED = 20261125
 COPIED = ("data", "features", "training", "model", "reports")
 
