@@ -1,8 +1,8 @@
 """The whole story in one go: a model is trained, serves, learns, is replaced, goes wrong in three ways, and steps back.
 
 All parts are real processes; the shoppers are SIMULATED, with held-out baskets and behaviour that is known (setting
-`traffic`). `make test` tells it of the synthetic corner shop, `make drills` of real baskets, with longer phases; both
-print what they found (`pytest -rP`).
+`traffic`). `make drills` tells it of real baskets; with STORY=short in the environment it is told of the synthetic
+corner shop, in shorter phases. Both print what they found (`pytest -rP`).
 """
 
 from __future__ import annotations
@@ -25,8 +25,14 @@ from tests.drills.story import QUICK, SWAP_SECONDS, Shop
 from tests.support.journey import SETTINGS, small_journey
 from tests.support.shop import SMALL
 
-pytestmark = pytest.mark.e2e
 FULL = os.environ.get("DRILLS") == "full"
+pytestmark = [
+    pytest.mark.e2e,
+    pytest.mark.skipif(
+        not FULL and os.environ.get("STORY") != "short",
+        reason="it takes some ten minutes: `make drills` tells it, or STORY=short of the corner shop",
+    ),
+]
 
 
 @dataclass(frozen=True)
