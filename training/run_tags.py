@@ -85,7 +85,7 @@ def _feedback(settings: Settings) -> dict[str, Any] | None:
     record = read_json(settings.work.training / "examples" / "examples.json")
     if record is None:
         return None
-    return {"learned": record["feedback"]} | settings.feedback.model_dump(mode="json")
+    return {"learned": record.get("feedback")} | settings.feedback.model_dump(mode="json")
 
 
 def _digest(content: bytes) -> str:
