@@ -42,8 +42,16 @@ class PromotionError(TillwiseError):
     """The promotion gate found the model not good enough."""
 
 
+class BusyError(TillwiseError):
+    """Something that a stage shares with others is locked or away for now: trying again may help."""
+
+
 class RegistryFailedError(TillwiseError):
     """The registry is locked, full, damaged or out of reach."""
+
+
+class RegistryBusyError(RegistryFailedError, BusyError):
+    """The registry is locked, or does not answer for now."""
 
 
 class PortBusyError(TillwiseError):
@@ -52,10 +60,6 @@ class PortBusyError(TillwiseError):
 
 class PartError(TillwiseError):
     """An external part (Redis, broker, service) is missing, unreachable or died."""
-
-
-class BusyError(TillwiseError):
-    """Something that a stage shares with others is locked or away for now: trying again may help."""
 
 
 class DiskFullError(TillwiseError):

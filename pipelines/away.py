@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from configs.causes import causes
 from configs.errors import BusyError, StageError
-from pipelines.disk import chain
 
 LOCKED = ("database is locked", "database table is locked", "could not obtain lock")
 UNWRITABLE = ("readonly database", "disk I/O error", "unable to open database file")
@@ -45,5 +45,5 @@ def database_error(error: BaseException, stage: str) -> StageError | None:
 
 def _sign(error: BaseException, signs: tuple[str, ...]) -> str | None:
     """Return the sign that the text of an error, or of one behind it, bears."""
-    said = [str(link).lower() for link in chain(error)]
+    said = [str(link).lower() for link in causes(error)]
     return next((sign for sign in signs if any(sign.lower() in text for text in said)), None)

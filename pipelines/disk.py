@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import errno
 import shutil
-from collections.abc import Iterator
 
 from configs import Settings
+from configs.causes import causes
 from configs.errors import DiskFullError
 
 GIB = 2**30
@@ -43,15 +43,5 @@ def means_disk_full(error: BaseException) -> bool:
     """Return whether a full disk is behind an error, however deep in its chain of causes."""
     return any(
         getattr(link, "errno", None) in (errno.ENOSPC, errno.EDQUOT) or any(sign in str(link) for sign in SIGNS)
-        for link in chain(error)
+        for link in causes(error)
     )
-
-
-def chain(error: BaseException) -> Iterator[BaseException]:
-    """Yield an error and what is behind it, the deepest last."""
-    seen: set[int] = set()
-    link: BaseException | None = error
-    while link is not None and id(link) not in seen:
-        seen.add(id(link))
-        yield link
-        link = link.__cause__ or link.__context__

@@ -15,7 +15,7 @@ import configs
 ROOT = Path(configs.__file__).parents[1]
 PACKAGES = frozenset({"configs", "events", "features", "training", "serving", "monitoring"})
 SETTINGS = ("audit", "feedback", "gating", "learning", "live", "section", "settings")
-HELPERS = ("errors", "home", "lock", "logs", "processes", "provenance", "stage", "urls")
+HELPERS = ("causes", "errors", "home", "lock", "logs", "processes", "provenance", "stage", "urls")
 PLUMBING = frozenset(["configs"] + [f"configs.{name}" for name in (*HELPERS, *SETTINGS)])
 """Modules that do not change what a stage makes; the values of settings are compared themselves."""
 

@@ -6,7 +6,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from configs import Settings
-from configs.errors import RegistryFailedError, TillwiseError
+from configs.causes import causes
+from configs.errors import RegistryBusyError, RegistryFailedError, TillwiseError
 from configs.urls import without_password
 from training.aliases import registry_uri
 
@@ -16,43 +17,40 @@ AWAY = ("Max retries exceeded", "Connection refused", "connection failed", "coul
 DAMAGED = ("file is not a database", "disk image is malformed")
 CLOSED = ("unable to open database file", "readonly database", "Permission denied")
 
+AGAIN = "and run the same command again"
+_KNOWN: tuple[tuple[type[RegistryFailedError], tuple[str, ...], str], ...] = (
+    (RegistryBusyError, LOCKED, f"is locked by another process: wait until that is done, {AGAIN}"),
+    (RegistryFailedError, FULL, f"has no room left: free some space where it lies, {AGAIN}"),
+    (RegistryFailedError, DAMAGED, "is damaged: restore its database from a copy, or move it away and register again"),
+    (RegistryFailedError, CLOSED, "cannot be opened: check that its folder is there and may be written"),
+    (RegistryBusyError, AWAY, f"does not answer: start it or check TILLWISE_REGISTRY__URI, {AGAIN}"),
+)
+
 
 @contextmanager
 def in_registry(settings: Settings) -> Iterator[None]:
     """Turn whatever the registry's libraries raise in the block into one sentence; other errors pass through.
 
     Raises:
-        RegistryFailedError: the registry is locked, full, damaged or out of reach.
+        RegistryFailedError: the registry is full or damaged; RegistryBusyError: it is locked or out of reach, so that
+            whoever may try again does.
     """
     try:
         yield
     except TillwiseError:
         raise
     except Exception as error:
-        said = trouble(error)
-        if said is None:
+        found = trouble(error)
+        if found is None:
             raise
-        where = without_password(registry_uri(settings))
-        raise RegistryFailedError(f"The registry {where} {said}.") from error
+        kind, said = found
+        raise kind(f"The registry {without_password(registry_uri(settings))} {said}.") from error
 
 
-def trouble(error: BaseException) -> str | None:
-    """Return what is wrong with the registry, as the rest of a sentence; None if the error tells something else."""
-    told = " ".join(str(link) for link in _chain(error))
-    for signs, sentence in (
-        (LOCKED, "is locked by another process: wait until that is done, and run the same command again"),
-        (FULL, "has no room left: free some space where it lies, and run the same command again"),
-        (DAMAGED, "is damaged: restore its database from a copy, or move it away and register again"),
-        (CLOSED, "cannot be opened: check that its folder is there and may be written"),
-        (AWAY, "does not answer: start it or check TILLWISE_REGISTRY__URI, and run the same command again"),
-    ):
+def trouble(error: BaseException) -> tuple[type[RegistryFailedError], str] | None:
+    """Return what to raise and the rest of its sentence; None if nothing is wrong with the registry."""
+    told = " ".join(str(link) for link in causes(error))
+    for kind, signs, sentence in _KNOWN:
         if any(sign in told for sign in signs):
-            return sentence
+            return kind, sentence
     return None
-
-
-def _chain(error: BaseException) -> Iterator[BaseException]:
-    link: BaseException | None = error
-    while link is not None:
-        yield link
-        link = link.__cause__ or link.__context__

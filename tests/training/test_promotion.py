@@ -18,7 +18,14 @@ from sqlalchemy.pool import Pool
 from werkzeug.serving import make_server
 
 from configs import Settings, SilentProgress
-from configs.errors import AlreadyRunningError, NotBuiltError, PackageError, PromotionError, RegistryFailedError
+from configs.errors import (
+    AlreadyRunningError,
+    NotBuiltError,
+    PackageError,
+    PromotionError,
+    RegistryBusyError,
+    RegistryFailedError,
+)
 from configs.home import read_json, write_json
 from configs.lock import exclusive
 from tests.support.gate import COST, audited
@@ -394,7 +401,7 @@ def test_a_locked_registry_is_one_sentence_and_moves_nothing(shop: Settings) -> 
     path = shop.work.registry / "mlflow.db"
     with impatient(), contextlib.closing(sqlite3.connect(path)) as other:
         other.execute("BEGIN IMMEDIATE")
-        with pytest.raises(RegistryFailedError, match="is locked by another process: wait"):
+        with pytest.raises(RegistryBusyError, match="is locked by another process: wait"):
             promote(shop, QUIET, version="2")
         other.rollback()
     assert (version(shop), pointer(shop).version) == (1, "1")
@@ -436,5 +443,5 @@ def test_a_registry_out_of_reach_is_not_one_without_a_champion(shop: Settings, m
     for name in ("BACKOFF_FACTOR", "BACKOFF_JITTER"):
         monkeypatch.setenv(f"MLFLOW_HTTP_REQUEST_{name}", "0")
     away = shop.model_copy(update={"registry": shop.registry.model_copy(update={"uri": "http://127.0.0.1:1"})})
-    with pytest.raises(RegistryFailedError, match="does not answer"):
+    with pytest.raises(RegistryBusyError, match="does not answer"):
         champion(away)
