@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 from collections.abc import Iterator
 
 import pytest
@@ -18,6 +19,9 @@ pytest_plugins = [
     "tests.support.flows",
     "tests.support.browser",
 ]
+
+# Whoever runs the tests in the background ignores Ctrl-C, and every process started here would inherit that.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(autouse=True)
