@@ -98,6 +98,8 @@ class TrainingSettings(Section):
     learning_rate: float = Field(gt=0, le=1)
     leaves: int = Field(ge=2)
     min_data_in_leaf: int = Field(ge=1)
+    columns_share: float = Field(gt=0, le=1, description="share of the columns, by chance, that each tree may use")
+    l2: float = Field(ge=0, description="penalty on leaf values: leaves of few rows say less")
     threads: int = Field(
         ge=0,
         description="0: one per core, also where the network is trained beside: the system shares the cores out. The "

@@ -107,6 +107,8 @@ STAGES: tuple[Stage, ...] = (
             "training.learning_rate",
             "training.leaves",
             "training.min_data_in_leaf",
+            "training.columns_share",
+            "training.l2",
             "training.threads",
         ),
         outputs=("training/gbm",),

@@ -57,7 +57,7 @@ class Examples:
         found = self.holds_hidden
         if found.all():
             return self
-        return self._of(found)
+        return self.of(found)
 
     def some(self, limit: int, seed: int) -> Examples:
         """Return up to `limit` draws in their order, chosen by chance; `tried` stays."""
@@ -65,7 +65,7 @@ class Examples:
             return self
         chosen = np.zeros(self.group.size, dtype=bool)
         chosen[np.random.default_rng(seed).permutation(self.group.size)[:limit]] = True
-        return self._of(chosen)
+        return self.of(chosen)
 
     def joined(self, other: Examples) -> Examples:
         """Return these draws with another's after them; where only one tells weights, the other's are 1."""
@@ -84,7 +84,8 @@ class Examples:
         """Return float32[rows], `weight` or 1 each."""
         return np.ones(self.label.size, dtype=np.float32) if self.weight is None else self.weight
 
-    def _of(self, draws: NDArray[np.bool_]) -> Examples:
+    def of(self, draws: NDArray[np.bool_]) -> Examples:
+        """Return the draws chosen by bool[draws]; `tried` stays."""
         rows = draws[self.draw]
         weight = None if self.weight is None else self.weight[rows]
         return Examples(self.features[rows], self.label[rows], self.group[draws], self.tried, weight)

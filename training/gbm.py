@@ -81,6 +81,8 @@ def _parameters(training: TrainingSettings) -> dict[str, Any]:
         "learning_rate": training.learning_rate,
         "num_leaves": training.leaves,
         "min_data_in_leaf": training.min_data_in_leaf,
+        "feature_fraction": training.columns_share,
+        "lambda_l2": training.l2,
         "seed": training.seed,
         "num_threads": training.threads,
         "deterministic": True,

@@ -110,13 +110,14 @@ class EncoderNetwork(nn.Module):
         It takes repeat purchases off the vectors, whose task is what habit does not explain: the rankers see habits
         better than any vector does.
         """
-        known = (batch.habit >= 0) * batch.is_past
-        place = batch.habit.clamp(min=0)
-        total = torch.zeros(place.shape[0], batch.sampled.shape[0], device=place.device)
-        for weight, days in zip(self.habit, self.habit_days, strict=True):
-            rate = torch.zeros_like(total).scatter_add(1, place, torch.exp(-batch.age / torch.exp(days)) * known)
-            total = total + weight * torch.log1p(5.0 * rate)
-        return total
+        draws, sampled = batch.habit.shape[0], batch.sampled.shape[0]
+        draw, purchase = torch.nonzero((batch.habit >= 0) & (batch.is_past > 0), as_tuple=True)
+        # Only what was bought before has a habit: going through all pairs took a quarter of a step's time.
+        pairs, pair = torch.unique(draw * sampled + batch.habit[draw, purchase], return_inverse=True)
+        decayed = torch.exp(-batch.age[draw, purchase, None] / torch.exp(self.habit_days))
+        rate = torch.zeros(pairs.numel(), decayed.shape[1], device=decayed.device).index_add(0, pair, decayed)
+        worth = (self.habit * torch.log1p(5.0 * rate)).sum(1)
+        return torch.zeros(draws * sampled, device=worth.device).scatter(0, pairs, worth).view(draws, sampled)
 
     def loss(self, batch: Batch) -> Tensor:
         """Return the mean negative log-likelihood of hidden products among the sampled ones (sampled softmax)."""

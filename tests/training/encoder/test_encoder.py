@@ -22,7 +22,7 @@ from tests.features.test_no_leakage import matrix_at, rewritten_future, state_be
 from training.candidates import generate
 from training.encoder.draws import Purchases
 from training.encoder.fit import EncoderFit, _batch, _Sampler
-from training.encoder.network import EncoderNetwork
+from training.encoder.network import HABITS, EncoderNetwork
 
 ZONE = "Europe/Berlin"
 LATE = START + 200 * DAY
@@ -180,3 +180,20 @@ def test_a_gpu_that_is_not_there_is_refused_by_name(monkeypatch: pytest.MonkeyPa
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
     with pytest.raises(ConfigError, match="TILLWISE_ENCODER__DEVICE"):
         EncoderFit(history(pairs_of_products()), ZONE, SMALL.model_copy(update={"device": "cuda"}))
+
+
+def test_a_habit_is_what_was_bought_before_at_every_scale_of_time() -> None:
+    known = history(pairs_of_products())
+    network = EncoderNetwork(matrix_at(known, LATE), 16)
+    rng = np.random.default_rng(2)
+    draws = Purchases(known, ZONE).draw(np.arange(60, 80), rng, cart=4, hidden=2, history=SMALL.history)
+    batch = _batch(draws, *_Sampler(np.ones(12), 6).sample(draws.hidden, rng), torch.device("cpu"))
+    competing = batch.items[batch.sampled].tolist()
+    expected = np.zeros((20, len(competing)))
+    for row, place in np.ndindex(*expected.shape):
+        age = draws.age[row][draws.history[row] == competing[place]]
+        rate = np.exp(-age[:, None] / np.array(HABITS)).sum(axis=0)
+        expected[row, place] = (0.5 * np.log1p(5.0 * rate)).sum()
+    assert (expected > 0).any()
+    assert (expected == 0).any()
+    np.testing.assert_allclose(network.habits(batch).detach().numpy(), expected, rtol=1e-4, atol=1e-6)
