@@ -26,7 +26,7 @@ test: $(STAMP)
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy
-	@$(BIN)/python -m pytest -n $(TESTERS) --dist loadfile
+	@$(BIN)/python -m pytest -n $(TESTERS) --dist loadfile --no-loadscope-reorder
 
 # DRILLS=full is the one difference to what `make test` runs; -rP shows what was killed how often.
 drills: $(STAMP)

@@ -22,6 +22,7 @@ from configs.errors import DataError, NotBuiltError, PartError
 from configs.home import read_json
 from events.suppression import digest, suppressed_until
 from features.history import Catalogue
+from features.lean_feast import lean_feast
 from features.offline import STATES, VIEWS
 from features.online import ShopperReader
 from features.products import ProductStats
@@ -47,9 +48,10 @@ def open_store(settings: Settings) -> FeatureStore:
     with warnings.catch_warnings():
         # Feast's own imports use names that its dependencies deprecate.
         warnings.simplefilter("ignore")
-        from feast import FeatureStore, RepoConfig
+        with lean_feast():
+            from feast import FeatureStore, RepoConfig
 
-        from features.feast_repo import definitions
+            from features.feast_repo import definitions
 
         folder = settings.work.features
         config = RepoConfig(

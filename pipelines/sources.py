@@ -6,6 +6,7 @@ Read from the files' syntax, without importing anything.
 from __future__ import annotations
 
 import ast
+import functools
 import hashlib
 from collections.abc import Iterator
 from pathlib import Path
@@ -15,7 +16,7 @@ import configs
 ROOT = Path(configs.__file__).parents[1]
 PACKAGES = frozenset({"configs", "events", "features", "training", "serving", "monitoring"})
 SETTINGS = ("audit", "feedback", "gating", "learning", "live", "section", "settings")
-HELPERS = ("causes", "errors", "home", "lock", "logs", "processes", "provenance", "stage", "urls")
+HELPERS = ("absent", "causes", "errors", "home", "lock", "logs", "processes", "provenance", "stage", "urls")
 PLUMBING = frozenset(["configs"] + [f"configs.{name}" for name in (*HELPERS, *SETTINGS)])
 """Modules that do not change what a stage makes; the values of settings are compared themselves."""
 
@@ -44,14 +45,17 @@ def source_files(module: str, root: Path = ROOT) -> dict[str, Path]:
     """Return the files of `module` and of every module of ours that it imports, by module name."""
     counted = PACKAGES | {module.partition(".")[0]}
     found: dict[str, Path] = {}
-    pending = [module]
+    pending, seen = [module], set[str]()
     while pending:
         name = pending.pop()
+        if name in seen or name in PLUMBING or name.partition(".")[0] not in counted:
+            continue
+        seen.add(name)
         path = module_file(name, root)
-        if name in found or name in PLUMBING or path is None or name.partition(".")[0] not in counted:
+        if path is None:
             continue
         found[name] = path
-        pending += imported_names(path)
+        pending += imported_names(path.read_bytes())
         pending += [name.rpartition(".")[0]] if "." in name else []
     return found
 
@@ -65,11 +69,25 @@ def module_file(name: str, root: Path = ROOT) -> Path | None:
     return None
 
 
-def imported_names(path: Path) -> Iterator[str]:
-    """Yield every dotted name that a file imports anywhere in it: modules, and names that may be modules."""
-    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"), str(path))):
-        if isinstance(node, ast.Import):
-            yield from (alias.name for alias in node.names)
-        elif isinstance(node, ast.ImportFrom) and node.level == 0 and node.module:
-            yield node.module
-            yield from (f"{node.module}.{alias.name}" for alias in node.names)
+@functools.cache
+def imported_names(source: bytes) -> tuple[str, ...]:
+    """Return every dotted name that a source text imports anywhere in it: modules, and names that may be modules.
+
+    Remembered, since the stages of a table rest on the same files.
+    """
+    found: list[str] = []
+    for statement in _statements(ast.parse(source)):
+        if isinstance(statement, ast.Import):
+            found += [alias.name for alias in statement.names]
+        elif isinstance(statement, ast.ImportFrom) and statement.level == 0 and statement.module:
+            found += [statement.module, *(f"{statement.module}.{alias.name}" for alias in statement.names)]
+    return tuple(found)
+
+
+def _statements(node: ast.AST) -> Iterator[ast.stmt]:
+    """Yield the statements in a node, however deep, without going into expressions: those import nothing."""
+    for name in ("body", "handlers", "orelse", "finalbody", "cases"):
+        for inner in getattr(node, name, ()):
+            if isinstance(inner, ast.stmt):
+                yield inner
+            yield from _statements(inner)

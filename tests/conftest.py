@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 from collections.abc import Iterator
 
@@ -9,6 +10,7 @@ import pytest
 import structlog
 
 pytest_plugins = [
+    "tests.support.order",
     "tests.support.redis",
     "tests.support.kafka",
     "tests.support.rabbitmq",
@@ -20,7 +22,9 @@ pytest_plugins = [
     "tests.support.browser",
 ]
 
-# Whoever runs the tests in the background ignores Ctrl-C, and every process started here would inherit that.
+# Several processes test beside each other: threads of one that wait busily would take the cores from the others.
+os.environ.setdefault("OMP_WAIT_POLICY", "passive")
+# Who starts the tests in the background lets them ignore Ctrl-C, and so would every process that they start.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
 

@@ -16,6 +16,7 @@ import yaml
 
 from configs.settings import DEFAULTS, Settings, load_settings
 from pipelines.stages import STAGES
+from tests.support.order import LONGEST, TESTS
 from tests.support.parts import missing
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -181,3 +182,7 @@ def test_no_setting_is_without_its_default() -> None:
 def test_the_readme_opens_with_the_two_commands() -> None:
     opening = (ROOT / "README.md").read_text().split("##")[0]
     assert opening.index("make run") < opening.index("make test")
+
+
+def test_the_files_that_begin_first_are_there() -> None:
+    assert [name for name in LONGEST if not (TESTS / name).is_file()] == []

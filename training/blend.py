@@ -8,7 +8,6 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.optimize import minimize
 
 from training.examples import Examples
 
@@ -91,6 +90,8 @@ def _softmax_weights(examples: Examples, parts: Floats) -> Floats:
         share = np.exp(log_share) * rows
         return -float(wanted @ log_share), (share - wanted) @ parts
 
+    from scipy.optimize import minimize  # half a second, which whoever only ranks does not pay
+
     scores = parts.shape[1] - 1
     start, bounds = np.array([1.0] * scores + [0.0]), [(0, None)] * scores + [(None, None)]
     found = minimize(loss, start, jac=True, method="L-BFGS-B", bounds=bounds)
@@ -105,6 +106,8 @@ def _columns(log_share: Floats, new: NDArray[np.bool_]) -> Floats:
 
 def _logistic(columns: Floats, label: Floats, prior: float = 1.0) -> Floats:
     """Return the coefficients of a logistic regression, held to the identity by a weak normal prior."""
+    from scipy.optimize import minimize
+
     start = np.array([0.0, 1.0, 0.0, 0.0])
 
     def loss(weights: Floats) -> tuple[float, Floats]:

@@ -18,7 +18,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from functools import cached_property
 
-import lightgbm as lgb
 import numpy as np
 from numpy.typing import NDArray
 
@@ -26,6 +25,7 @@ from features.context import Context
 from features.definitions import COLUMNS, assemble
 from features.signals import activity_term, signals
 from training.blend import FAINT, Blend, Floats
+from training.lean_lightgbm import lgb
 from training.package import ModelPackage
 from training.ranker import new_to_shopper
 from training.recommender import SCORES

@@ -18,7 +18,6 @@ from features.shopper import ShopperState
 from features.store import product_stats_at, shopper_states
 from features.windows import Window
 from training.candidates import generate
-from training.encoder.fit import EncoderFit
 from training.examples import Examples, Split
 from training.parallel import chunks_of, give_memory_back, map_forked
 from training.protocol import Case, make_cases
@@ -59,6 +58,8 @@ def sides_over_time(
         settings, store, history: as of `product_matrices`.
         tell: hears the finished share of the first fit, which takes most of the time.
     """
+    from training.encoder.fit import EncoderFit  # PyTorch: 2 s, which whoever fits nothing does not pay
+
     encoder = EncoderFit(history, ingest_record(settings.work.data)["timezone"], settings.encoder)
     for place, matrix in enumerate(product_matrices(settings, store, history, moments)):
         fitted = encoder.until(matrix, moments[place], tell if place == 0 else lambda _: None)

@@ -5,12 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-import lightgbm as lgb
-
 from configs import Progress
 from configs.settings import TrainingSettings
 from features.definitions import COLUMNS
 from training.examples import Examples, Split
+from training.lean_lightgbm import lgb
 
 BINS = 127
 """Most groups that a column's values are told apart by."""

@@ -10,11 +10,11 @@ from collections import defaultdict
 from collections.abc import Mapping
 from typing import Any
 
-import lightgbm as lgb
 import numpy as np
 import onnx
 from onnx import TensorProto, helper
 
+from training.lean_lightgbm import lgb
 from training.student.export import IR_VERSION, OPSET
 
 Tree = Mapping[str, Any]

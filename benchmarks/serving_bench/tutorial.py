@@ -48,7 +48,7 @@ def ranked(store: FeatureStore, model: lgb.Booster, asked: Asked) -> list[dict[s
         entity_rows=[{"product_id": product} for product in asked.candidates],
     ).to_df()
     rows = products.merge(shopper, how="cross", suffixes=("", "_of_shopper"))
-    rows["score"] = model.predict(rows.reindex(columns=COLUMNS).astype("float32"))
+    rows["score"] = model.predict(rows.reindex(columns=COLUMNS).to_numpy("float32"))
     best: list[dict[str, Any]] = rows.nlargest(K, "score")[["product_id", "score"]].to_dict("records")
     return best
 

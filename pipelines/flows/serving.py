@@ -8,7 +8,6 @@ import sys
 from collections.abc import Iterator, Sequence
 from functools import partial
 
-import httpx
 import psutil
 
 from configs import Settings
@@ -18,6 +17,7 @@ from pipelines.flows.runner_beat import BEAT
 from pipelines.parts.base import Part
 from pipelines.parts.command import CommandPart
 from pipelines.parts.ports import require_free
+from pipelines.parts.probe import says_ok
 from pipelines.parts.supervisor import Supervisor, Tell
 
 RUNNER_SECONDS = 120.0
@@ -64,10 +64,7 @@ def parts_of(settings: Settings) -> list[Part]:
 
 def server_is_ready(url: str, pid: int) -> bool:
     """Return whether the server's API says that it is well."""
-    try:
-        return httpx.get(f"{url}/health", timeout=PROBE_SECONDS).status_code == httpx.codes.OK
-    except httpx.HTTPError:
-        return False
+    return says_ok(f"{url}/health", PROBE_SECONDS)
 
 
 def runner_is_ready(settings: Settings, pid: int) -> bool:

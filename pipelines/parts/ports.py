@@ -2,12 +2,21 @@
 
 from __future__ import annotations
 
+import contextlib
+import functools
+import random
 import socket
+from collections.abc import Iterator
 
 import psutil
 
 from configs import Settings
 from configs.errors import PortBusyError
+
+OWN_PORTS = range(16_000, 32_000)
+"""Below the ports that Linux (from 32768) and others (from 49152) give to outgoing connections. One of those could be
+taken before a server listens on it; and who tries to reach a server that is away could be given the very port that it
+tries, be connected to itself, and keep the server from coming back."""
 
 
 def require_free_ports(settings: Settings) -> None:
@@ -22,11 +31,21 @@ def require_free_ports(settings: Settings) -> None:
 
 
 def free_port() -> int:
-    """Return a port on 127.0.0.1 that nothing listens on now."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
+    """Return a port on 127.0.0.1 that nothing listens on now, and that this process was not given before.
+
+    Raises:
+        PortBusyError: there is none left.
+    """
+    for port in _untried():
+        with socket.socket() as probe, contextlib.suppress(OSError):
+            probe.bind(("127.0.0.1", port))
+            return port
+    raise PortBusyError(f"No port of {OWN_PORTS[0]} to {OWN_PORTS[-1]} is free on 127.0.0.1: stop what listens there.")
+
+
+@functools.cache
+def _untried() -> Iterator[int]:
+    return iter(random.SystemRandom().sample(OWN_PORTS, len(OWN_PORTS)))
 
 
 def require_free(host: str, port: int, what: str, variable: str) -> None:

@@ -8,7 +8,6 @@ from collections.abc import Callable, Iterator
 from functools import partial
 from typing import Any
 
-import httpx
 import redis
 
 from configs import Settings
@@ -21,6 +20,7 @@ from pipelines.display import Display
 from pipelines.parts.base import Part
 from pipelines.parts.command import CommandPart
 from pipelines.parts.ports import require_free_ports
+from pipelines.parts.probe import says_ok
 from pipelines.parts.record import read_up
 from pipelines.parts.redis import RedisPart
 from pipelines.parts.supervisor import Supervisor, Tell
@@ -123,8 +123,4 @@ def follower_is_ready(settings: Settings, pid: int) -> bool:
 
 def service_is_ready(settings: Settings, pid: int) -> bool:
     """Return whether the service, which runs in process `pid`, says that it can answer."""
-    try:
-        answer = httpx.get(f"{settings.service_url}/readyz", timeout=PROBE_TIMEOUT_SECONDS)
-    except httpx.HTTPError:
-        return False
-    return answer.status_code == httpx.codes.OK
+    return says_ok(f"{settings.service_url}/readyz", PROBE_TIMEOUT_SECONDS)

@@ -12,11 +12,12 @@ from benchmarks.encoder import EVERYTHING, INPUTS, Blind, measure, table_of
 from configs import Settings
 from configs.errors import ConfigError
 from features.history import load_history
+from tests.support.shop import quickened
 from training.encoder.draws import Draws
 
 
 def test_every_input_is_measured_and_reported(built_shop: Settings, capsys: pytest.CaptureFixture[str]) -> None:
-    found = measure(built_shop, INPUTS, 60)
+    found = measure(quickened(built_shop), INPUTS, 60)
     Console(width=100).print(table_of(found))
     assert "best 10" in capsys.readouterr().out
     assert list(found) == [EVERYTHING, *(f"without {name}" for name in INPUTS)]

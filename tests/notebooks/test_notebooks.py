@@ -59,7 +59,7 @@ Findings = Callable[[str], dict[str, Any]]
 def small_environment(home: Path) -> dict[str, str]:
     """Return the corner shop's settings as variables, and sizes that fit a test's patience."""
     sizes = {"NOTEBOOK_BASKETS": str(BASKETS), "NOTEBOOK_SEEDS": "2", "MPLBACKEND": "Agg", "TILLWISE_HOME": str(home)}
-    for section in ("windows", "training", "evaluation"):
+    for section in ("windows", "training", "encoder", "neural", "evaluation"):
         sizes |= {f"TILLWISE_{section}__{key}".upper(): str(value) for key, value in SMALL[section].items()}
     return sizes
 

@@ -13,7 +13,6 @@ from configs import Progress, Settings, StageReport
 from configs.errors import BusyError, DataError, PromotionError
 from configs.home import replace_directory
 from pipelines.stages import Stage
-from training.registry import registry_client
 
 OUTSIDE = "outside.txt"
 MEGABYTES = 120
@@ -138,10 +137,10 @@ def refused(settings: Settings, progress: Progress) -> StageReport:
 
 
 def holds(settings: Settings, progress: Progress, name: str = "holds") -> StageReport:
-    """Says that it is there, and goes on once nobody holds it back: `FILE` below the work folder does."""
-    (settings.work.root / f"{name}.pid").write_text(str(os.getpid()))
+    """Says that it has begun to write, and goes on once nobody holds it back: `FILE` below the work folder does."""
     with replace_directory(settings.work.root / f"{name}-half") as folder:
         (folder / "half.txt").write_text("half")
+        (settings.work.root / f"{name}.pid").write_text(str(os.getpid()))
         while (settings.work.root / f"hold-{name}").exists():
             time.sleep(0.02)
     return _leave(settings, name)
@@ -174,6 +173,8 @@ def decides(settings: Settings, progress: Progress) -> StageReport:
 
 def registers(settings: Settings, progress: Progress) -> StageReport:
     """Registers an empty version in the real registry, unless one is there; a file `full` means that its disk is."""
+    from training.registry import registry_client  # takes longer to import than all the others run
+
     client = registry_client(settings)
     name = settings.registry.model_name
     if (settings.work.root / "full").exists():

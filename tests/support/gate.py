@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import contextlib
+from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
 
-from configs import Settings
+from configs import Settings, load_settings
 from configs.home import read_json, write_json
+from tests.support.shared import made_once
 from training.gate.cost import Cost
 from training.package import ModelPackage
+from training.registry import registry_client
 from training.trials import trial_path
 
 
@@ -44,11 +49,30 @@ def tried(settings: Settings, package: str | None = None) -> None:
     write_json(trial_path(settings.work), good_trial(version))
 
 
+@pytest.fixture(scope="session")
+def empty_registry(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Folder of a registry in which nothing is registered, to be copied: MLflow takes a second to make its tables."""
+
+    def make(home: Path) -> None:
+        registry_client(load_settings(home=home)).search_experiments()
+
+    return made_once(tmp_path_factory, "empty-registry", make) / "registry"
+
+
+@contextlib.contextmanager
+def measuring_nothing() -> Iterator[None]:
+    """Measure no package while the block runs: that takes seconds, and has a test of its own."""
+    with pytest.MonkeyPatch.context() as patch:
+        for place in ("training.gate.judging", "training.run_log"):
+            patch.setattr(f"{place}.cost_of", lambda *_: COST)
+        yield
+
+
 @pytest.fixture
-def unmeasured(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Measure no package: that takes seconds, and has a test of its own."""
-    for place in ("training.gate.judging", "training.run_log"):
-        monkeypatch.setattr(f"{place}.cost_of", lambda *_: COST)
+def unmeasured() -> Iterator[None]:
+    """See `measuring_nothing`."""
+    with measuring_nothing():
+        yield
 
 
 @pytest.fixture

@@ -9,7 +9,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -19,10 +19,16 @@ import pytest
 from configs import Settings, SilentProgress
 from events.embedded import EmbeddedRedis
 from features.store import materialize
+from pipelines.parts.probe import says_ok
 from tests.support.ports import free_port
 
 READY_SECONDS = 90.0
 STOP_SECONDS = 20.0
+
+
+def _client() -> httpx.Client:
+    """Return a client that opens a connection for each request; each new client would load certificates first."""
+    return httpx.Client(timeout=30, limits=httpx.Limits(max_keepalive_connections=0))
 
 
 @dataclass
@@ -32,14 +38,15 @@ class Live:
     url: str
     settings: Settings
     redis: EmbeddedRedis
+    http: httpx.Client = field(default_factory=_client)
 
     def post(self, path: str, body: Any) -> httpx.Response:
         """Return the answer to a JSON body."""
-        return httpx.post(f"{self.url}{path}", json=body, timeout=30)
+        return self.http.post(f"{self.url}{path}", json=body)
 
     def get(self, path: str, **params: Any) -> httpx.Response:
         """Return the answer to a GET."""
-        return httpx.get(f"{self.url}{path}", params=params, timeout=30)
+        return self.http.get(f"{self.url}{path}", params=params)
 
 
 @pytest.fixture(scope="session")
@@ -105,9 +112,7 @@ class _process:  # noqa: N801 - used as a with-statement's verb
 def _wait_until_ready(url: str, service: subprocess.Popen[bytes], log: Path) -> None:
     deadline = time.monotonic() + READY_SECONDS
     while time.monotonic() < deadline and service.poll() is None:
-        try:
-            if httpx.get(f"{url}/readyz", timeout=2).status_code == httpx.codes.OK:
-                return
-        except httpx.HTTPError:
-            time.sleep(0.2)
+        if says_ok(f"{url}/readyz", 2):
+            return
+        time.sleep(0.2)
     pytest.fail(f"the service did not become ready: {log.read_text(errors='replace')[-2000:]}")

@@ -1,13 +1,5 @@
 """Free ports for real servers."""
 
-from __future__ import annotations
+from pipelines.parts.ports import free_port
 
-import socket
-
-
-def free_port() -> int:
-    """Return a port on 127.0.0.1 that nothing listens on now."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
+__all__ = ["free_port"]

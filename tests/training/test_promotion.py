@@ -28,7 +28,7 @@ from configs.errors import (
 )
 from configs.home import read_json, write_json
 from configs.lock import exclusive
-from tests.support.gate import COST, audited
+from tests.support.gate import audited, measuring_nothing
 from tests.support.packages import another
 from training.aliases import CHALLENGER, CHAMPION, Pointer, pointer_path, read_pointer
 from training.decisions import Decision, decisions, standing
@@ -66,8 +66,7 @@ def filled(built_shop: Settings, package: ModelPackage, tmp_path_factory: pytest
     shutil.copytree(built_shop.work.reports, home / "reports")
     settings = built_shop.model_copy(update={"home": home})
     audited(settings)
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("training.run_log.cost_of", lambda *_: COST)
+    with measuring_nothing():
         registered(settings, package, 3)
     return settings
 

@@ -26,10 +26,11 @@ pytestmark = pytest.mark.usefixtures("quick_gate")
 
 
 @pytest.fixture
-def shop(built_shop: Settings, tmp_path: Path) -> Settings:
+def shop(built_shop: Settings, empty_registry: Path, tmp_path: Path) -> Settings:
     """Settings of a work folder with a model and its evaluation, but an empty registry."""
     shutil.copytree(built_shop.work.model, tmp_path / "model")
     shutil.copytree(built_shop.work.reports, tmp_path / "reports")
+    shutil.copytree(empty_registry, tmp_path / "registry")
     settings = Settings(**(built_shop.model_dump() | {"home": tmp_path}))
     audited(settings)
     return settings

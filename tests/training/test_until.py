@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 from datetime import date, datetime
 from pathlib import Path
+from typing import Any
 from zoneinfo import ZoneInfo
 
 import pandas as pd
@@ -19,7 +20,7 @@ from features.history import load_history
 from features.offline import build_features
 from pipelines.fingerprint import fingerprints
 from pipelines.stages import STAGES
-from tests.support.shop import CORNER_SHOP, SMALL, shop_settings, train_all
+from tests.support.shop import CORNER_SHOP, QUICK, shop_settings, train_all
 from training.evaluation.stage import evaluate
 from training.package import ModelPackage
 from training.protocol import held_out_cases
@@ -32,7 +33,12 @@ SILENT = SilentProgress()
 
 def windows(**changed: date) -> dict[str, object]:
     """Return the corner shop's windows section with another cutoff."""
-    return SMALL["windows"] | changed
+    return QUICK["windows"] | changed
+
+
+def quick(**changed: date) -> dict[str, Any]:
+    """Return what differs from the corner shop's settings: a cutoff, and a model that is quickly trained."""
+    return QUICK | {"windows": windows(**changed)}
 
 
 def build(settings: Settings) -> StageReport:
@@ -46,14 +52,14 @@ def build(settings: Settings) -> StageReport:
 @pytest.fixture(scope="module")
 def cut(tmp_path_factory: pytest.TempPathFactory) -> tuple[Settings, StageReport]:
     """A model built from the whole export with `until`, and what ingest reported."""
-    settings = shop_settings(tmp_path_factory.mktemp("cut"), windows=windows(until=DAY))
+    settings = shop_settings(tmp_path_factory.mktemp("cut"), **quick(until=DAY))
     return settings, build(settings)
 
 
 @pytest.fixture(scope="module")
 def kept(tmp_path_factory: pytest.TempPathFactory) -> Settings:
     """A model built with `as_of`, later orders kept."""
-    settings = shop_settings(tmp_path_factory.mktemp("kept"), windows=windows(as_of=DAY))
+    settings = shop_settings(tmp_path_factory.mktemp("kept"), **quick(as_of=DAY))
     build(settings)
     return settings
 
@@ -77,10 +83,7 @@ def export_that_ends(folder: Path) -> Path:
 def test_a_model_until_a_day_is_the_one_of_data_that_end_there(
     cut: tuple[Settings, StageReport], tmp_path: Path
 ) -> None:
-    ended = load_settings(
-        home=tmp_path / "home",
-        **(SMALL | {"dataset": str(export_that_ends(tmp_path)), "windows": windows(until=DAY)}),
-    )
+    ended = shop_settings(tmp_path / "home", dataset=str(export_that_ends(tmp_path)), **quick(until=DAY))
     build(ended)
     for name in ("products", "orders", "order_lines", "shoppers"):
         tables = [pq.read_table(settings.work.data / f"{name}.parquet") for settings in (cut[0], ended)]

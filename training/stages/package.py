@@ -5,13 +5,12 @@ Comes in: the work folder's `training/`, and data for the recorded requests. Goe
 
 from __future__ import annotations
 
-import lightgbm as lgb
-
 from configs import Progress, Settings, StageReport
 from configs.home import replace_directory
 from features.history import load_history
 from features.segments import popular_by_segment
 from training.arrays import load_named
+from training.lean_lightgbm import lgb
 from training.neural.network import NeuralRanker
 from training.package import ModelPackage, save_package
 from training.product_side import load_side

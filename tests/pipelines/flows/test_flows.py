@@ -28,7 +28,7 @@ Run = Callable[..., Settings]
 
 
 @pytest.fixture
-def run(prefect_server: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
+def run(prefect_here: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
     """Runs a flow on a stage table, in this process; returns its settings, the work folder being the test's own."""
     settings = settings_in(tmp_path, flows=QUICK)
     from pipelines.flows import definitions

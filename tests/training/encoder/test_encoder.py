@@ -26,7 +26,9 @@ from training.encoder.network import HABITS, EncoderNetwork
 
 ZONE = "Europe/Berlin"
 LATE = START + 200 * DAY
-SMALL = SETTINGS.encoder.model_copy(update={"epochs": 2, "batch": 8, "hidden": 16, "negatives": 20, "history": 9})
+SMALL = SETTINGS.encoder.model_copy(
+    update={"epochs": 2, "batch": 8, "hidden": 16, "negatives": 20, "history": 9, "threads": 1}
+)
 EVERYTHING = np.arange(12, dtype=np.int32)
 
 

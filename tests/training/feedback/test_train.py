@@ -6,7 +6,6 @@ import shutil
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -16,7 +15,7 @@ from features.definitions import assemble
 from features.exposed import pack
 from features.shopper import ShopperState
 from tests.events.record.support import Record
-from tests.support.shop import shop_settings
+from tests.support.shop import QUICK, shop_settings
 from tests.training.feedback.rehearsal import Rehearsal, taken
 from training.package import ModelPackage, save_package
 from training.stages.examples import examples
@@ -26,13 +25,6 @@ from training.stages.train_gbm import train_gbm
 from training.stages.train_neural import train_neural
 
 ANSWERS = 60
-QUICK: dict[str, Any] = {
-    "windows": {"test_days": 14, "target_days": 21, "folds": 1},
-    "training": {"trees": 5, "min_data_in_leaf": 20, "threads": 1, "workers": 1, "max_baskets": 300},
-    "encoder": {"epochs": 1, "threads": 1},
-    "neural": {"epochs": 1, "threads": 1},
-    "student": {"epochs": 1},
-}
 
 
 @pytest.fixture
