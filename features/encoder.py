@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 from features.baskets import RecentBaskets
 from features.compiled import compiled
 from features.decay import DAY
+from features.pool import Pool
 
 Floats = NDArray[np.float32]
 Product = TypeVar("Product", bound=np.integer)
@@ -77,24 +78,6 @@ class EncoderWeights:
 
 
 @dataclass(frozen=True)
-class Pool:
-    """Products that are searched as a whole; their vectors lie side by side, so that a search is one product.
-
-    Attributes:
-        rows: int32[n], product rows. vectors: float32[n, d]. bias: float32[n].
-    """
-
-    rows: NDArray[np.int32]
-    vectors: Floats
-    bias: Floats
-
-    def scores(self, vector: Floats) -> Floats:
-        """Return float32[n], the score of every product for a request's vector."""
-        scores: Floats = self.vectors @ vector + self.bias
-        return scores
-
-
-@dataclass(frozen=True)
 class Encoder:
     """Encodes requests.
 
@@ -127,7 +110,7 @@ class Encoder:
         return self._pool(self.unsold)
 
     def _pool(self, rows: NDArray[np.int32]) -> Pool:
-        return Pool(rows, np.ascontiguousarray(self.weights.vectors[rows]), self.weights.bias[rows])
+        return Pool.of(rows, self.weights.vectors, self.weights.bias)
 
     def encode(self, cart: NDArray[np.int32], history: NDArray[np.int32], age_days: NDArray[Any], now: float) -> Floats:
         """Return float32[d], the request's vector.

@@ -20,14 +20,14 @@ def top_rows(scores: NDArray[Any], limit: int) -> NDArray[np.intp]:
     if limit <= 0:
         return np.empty(0, dtype=np.intp)
     # Everything at or above the border: ties with it stay in, so the choice among them is stable.
-    kept = np.flatnonzero(scores >= _border(scores, limit)) if scores.size > limit else np.arange(scores.size)
+    kept = np.flatnonzero(scores >= border(scores, limit)) if scores.size > limit else np.arange(scores.size)
     return kept[np.argsort(-scores[kept], kind="stable")][:limit]
 
 
-def _border(scores: NDArray[Any], limit: int) -> Any:
-    """Return a value that at least `limit` scores reach, and of many scores not many more."""
+def border(scores: NDArray[Any], limit: int) -> Any:
+    """Return a value that at least `limit` of more scores reach, and of many scores not many more."""
     blocks = scores.size // BLOCK
     if blocks > 2 * limit:
         # So many blocks have a maximum at or above it, each in another score; one pass is faster than partitioning.
-        return _border(scores[: blocks * BLOCK].reshape(blocks, BLOCK).max(axis=1), limit)
+        return border(scores[: blocks * BLOCK].reshape(blocks, BLOCK).max(axis=1), limit)
     return np.partition(scores, scores.size - limit)[scores.size - limit]

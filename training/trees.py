@@ -11,10 +11,10 @@ from collections.abc import Mapping
 from typing import Any
 
 import lightgbm as lgb
-import numpy as np
 import onnx
 from onnx import TensorProto, helper
 
+from training.quick_trees import not_above
 from training.student.export import IR_VERSION, OPSET
 
 Tree = Mapping[str, Any]
@@ -77,11 +77,4 @@ def _split(node: Tree) -> tuple[int, float, int]:
         raise ValueError(f"Found a split by {node['decision_type']!r} with {unknown!r} for unknown, expected '<='.")
     # Without unknown values in training, LightGBM takes one for zero.
     left = node["default_left"] if unknown == "NaN" else threshold >= 0
-    return node["split_feature"], _not_above(threshold), int(left)
-
-
-def _not_above(value: float) -> float:
-    """Return the largest float32 not above `value`: features are float32, so that the split is the same."""
-    limits = np.finfo(np.float32)
-    single = np.float32(np.clip(value, limits.min, limits.max))
-    return float(single) if float(single) <= value else float(np.nextafter(single, limits.min))
+    return node["split_feature"], not_above(threshold), int(left)
