@@ -21,6 +21,26 @@ class Link(redis.Connection):
         return self._reader is None or self._reader.at_eof() or not self._socket_is_empty()
 
 
+class Links(redis.ConnectionPool):
+    """A pool that keeps no statistics of its connections, each of which is to be a `Link`."""
+
+    async def get_connection(self, command_name: Any = None, *keys: Any, **options: Any) -> Any:
+        """Return a connection that can be used; see `redis.ConnectionPool`."""
+        connection = self.get_available_connection()
+        try:
+            if not connection.is_connected or await connection.can_read_destructive():
+                await self.ensure_connection(connection)
+        except BaseException:
+            await self.release(connection)
+            raise
+        return connection
+
+    async def release(self, connection: Any) -> None:
+        """Take a connection back."""
+        self._in_use_connections.remove(connection)
+        self._available_connections.append(connection)
+
+
 class Commands:
     """Commands for one round trip; its methods are called as those of a redis-py pipeline.
 

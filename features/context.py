@@ -112,7 +112,7 @@ class ProductMatrix:
 
     def rows(self, products: Iterable[str]) -> NDArray[np.int32]:
         """Return the ascending, distinct rows of the known ones among product ids, int32."""
-        return distinct(self.row_of.known(list(products)))
+        return distinct(self.row_of.known(products))
 
     def rows_of_keys(self, keys: NDArray[np.int64]) -> NDArray[np.int32]:
         """Return the row of each key, int32[keys]; -1 where the catalogue has no such product."""

@@ -34,6 +34,9 @@ DECAYS = (14.0, 90.0)
 SITUATION = 6
 """Numbers that `situation` returns."""
 
+MOST_SITUATIONS = 1024
+"""Remembered at a time."""
+
 
 def situation(
     cart: NDArray[np.integer], history: NDArray[np.integer], hour: NDArray[Any], weekday: NDArray[Any]
@@ -96,6 +99,10 @@ class Encoder:
     unsold: NDArray[np.int32]
 
     @cached_property
+    def _situations(self) -> dict[tuple[int, int, int], Floats]:
+        return {}
+
+    @cached_property
     def _zone(self) -> ZoneInfo:
         return ZoneInfo(self.timezone)
 
@@ -142,8 +149,18 @@ class Encoder:
         return scores
 
     def _situation(self, cart: NDArray[np.int32], history: NDArray[np.int32], now: float) -> Floats:
+        """Return what `situation` says of the request, remembered for a while: it only changes by the minute."""
+        name = int(now // 60), cart.size, history.size
+        found = self._situations.get(name)
+        if found is None:
+            if len(self._situations) >= MOST_SITUATIONS:
+                self._situations.clear()
+            found = self._situations[name] = self._situation_of(cart.size, history.size, now)
+        return found
+
+    def _situation_of(self, cart: int, history: int, now: float) -> Floats:
         local = datetime.fromtimestamp(now, self._zone)
-        sizes = np.array([cart.size]), np.array([history.size])
+        sizes = np.array([cart]), np.array([history])
         now_is: Floats = situation(*sizes, np.array([local.hour + local.minute / 60]), np.array([local.weekday()]))[0]
         return now_is
 

@@ -8,6 +8,7 @@ true vectors finds.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -18,8 +19,10 @@ from features.top import border, top_rows
 
 Floats = NDArray[np.float32]
 LARGEST = 127
-BLOCK = 1024
+CACHED = 1024
 """Products that are scored at a time, so that their sums stay in the processor's first cache."""
+BLOCK = 32
+"""Products of which only the highest score is looked at first."""
 UNROLLED = 8
 SLACK = 1e-5
 """Share of the lengths' product by which sums of float32 may differ with their order; of 64 numbers a tenth of it."""
@@ -69,26 +72,32 @@ class Pool:
 
     def _places(self, vector: Floats, limit: int) -> NDArray[np.intp]:
         if self.rows.size <= limit:
-            return top_rows(self._scores(self.rows, vector), limit)
-        about = _about(self.rounded, self.scale, self.offset, vector)
-        margin = (self.off + SLACK * self.longest) * float(np.linalg.norm(vector))
+            return top_rows(_scores(self.rows, self.vectors, self.bias, vector), limit)
+        about, highest = _about(self.rounded, self.scale, self.offset, vector)
+        # So many blocks have a maximum at or above the border, each in another product.
+        reached = border(highest if highest.size > 2 * limit else about, limit)
+        margin = (self.off + SLACK * self.longest) * math.sqrt(float(vector @ vector))
         # The true scores of `limit` products reach the border less the margin, so no other one below that is nearest.
-        near = np.flatnonzero(about >= border(about, limit) - 2 * margin)
-        return near[top_rows(self._scores(self.rows[near], vector), limit)]
+        near = _near(about, highest, np.float32(reached - 2 * margin))
+        return near[top_rows(_scores(self.rows[near], self.vectors, self.bias, vector), limit)]
 
-    def _scores(self, rows: NDArray[np.int32], vector: Floats) -> Floats:
-        scores: Floats = np.take(self.vectors, rows, axis=0) @ vector + self.bias[rows]
-        return scores
+
+def _scores(rows: NDArray[np.int32], vectors: Floats, bias: Floats, vector: Floats) -> Floats:
+    scores: Floats = np.take(vectors, rows, axis=0) @ vector + bias[rows]
+    return scores
 
 
 @compiled
-def _about(rounded: NDArray[np.int8], scale: Floats, offset: Floats, vector: Floats) -> Floats:
-    """Return float32[n], the scores by the rounded vectors: written so that it is vectorized in any case."""
+def _about(rounded: NDArray[np.int8], scale: Floats, offset: Floats, vector: Floats) -> tuple[Floats, Floats]:
+    """Return float32[n], the scores by the rounded vectors, and the highest of each block.
+
+    Written so that it is vectorized without sums being taken in another order.
+    """
     size, numbers = scale.size, rounded.shape[0]
-    found = np.zeros(size, np.float32)
+    found, highest = np.zeros(size, np.float32), np.empty((size + BLOCK - 1) // BLOCK, np.float32)
     whole = numbers - numbers % UNROLLED
-    for first in range(0, size, BLOCK):
-        last = min(first + BLOCK, size)
+    for first in range(0, size, CACHED):
+        last = min(first + CACHED, size)
         total = found[first:last]
         for place in range(0, whole, UNROLLED):
             a, b, c, d = vector[place], vector[place + 1], vector[place + 2], vector[place + 3]
@@ -107,4 +116,23 @@ def _about(rounded: NDArray[np.int8], scale: Floats, offset: Floats, vector: Flo
                 total[n] += vector[place] * np.float32(rounded[place, first + n])
         for n in range(total.size):
             total[n] = total[n] * scale[first + n] + offset[first + n]
-    return found
+    for block in range(highest.size):
+        most = found[block * BLOCK]
+        for n in range(block * BLOCK, min((block + 1) * BLOCK, size)):
+            most = max(most, found[n])
+        highest[block] = most
+    return found, highest
+
+
+@compiled
+def _near(about: Floats, highest: Floats, least: np.float32) -> NDArray[np.int64]:
+    """Return the places of scores of at least `least`, ascending; blocks without one are passed over."""
+    near = np.empty(about.size, np.int64)
+    found = 0
+    for block in range(highest.size):
+        if highest[block] >= least:
+            for n in range(block * BLOCK, min((block + 1) * BLOCK, about.size)):
+                if about[n] >= least:
+                    near[found] = n
+                    found += 1
+    return near[:found].copy()

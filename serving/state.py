@@ -21,7 +21,7 @@ from redis.backoff import NoBackoff
 from redis.exceptions import RedisError
 
 from configs import Settings
-from events.redis_link import Commands, Link, exchange
+from events.redis_link import Commands, Link, Links, exchange
 from events.session import SessionState, decode_record, recent_of, session_key, state_of
 from events.shopper import FirstShown, Person, ask, decode_person, decode_unit, read_person, remember, unit_key
 from features.activity import Action
@@ -129,7 +129,7 @@ class StateReader:
         self._shoppers = ShopperReader()
         self._experiments = settings.serving.experiments is not None
         # Any: redis-py's types admit no bytes as keys, which Feast's are.
-        self._redis: Any = redis.Redis.from_url(
+        links = Links.from_url(
             settings.redis_url,
             connection_class=Link,  # without a timeout of its own: `in_time` bounds all that is asked
             socket_connect_timeout=self._timeout,
@@ -137,6 +137,7 @@ class StateReader:
             # A connection that broke while nobody used it is replaced at once; more patience is the breaker's affair.
             retry=Retry(NoBackoff(), 1),
         )
+        self._redis: Any = redis.Redis.from_pool(links)
 
     @property
     def breaker(self) -> str:
