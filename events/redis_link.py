@@ -12,13 +12,16 @@ import hiredis
 import redis.asyncio as redis
 from redis.exceptions import ResponseError
 
+Part = str | int | float | bytes | memoryview
+
 
 class Link(redis.Connection):
     """A connection that is found broken before it is used without asking the operating system."""
 
     async def can_read_destructive(self) -> bool:
         """Return whether something lies there that nobody has asked for, be it the end of the connection."""
-        return self._reader is None or self._reader.at_eof() or not self._socket_is_empty()
+        reader: Any = self._reader
+        return reader is None or reader.at_eof() or len(reader._buffer) > 0  # as redis-py looks at it
 
 
 class Links(redis.ConnectionPool):
@@ -26,7 +29,7 @@ class Links(redis.ConnectionPool):
 
     async def get_connection(self, command_name: Any = None, *keys: Any, **options: Any) -> Any:
         """Return a connection that can be used; see `redis.ConnectionPool`."""
-        connection = self.get_available_connection()
+        connection: Any = self.get_available_connection()  # type: ignore[no-untyped-call]  # redis-py tells no type
         try:
             if not connection.is_connected or await connection.can_read_destructive():
                 await self.ensure_connection(connection)
@@ -51,7 +54,7 @@ class Commands:
     def __init__(self) -> None:
         self.packed: list[bytes] = []
 
-    def execute_command(self, *parts: str | bytes | int | float) -> None:
+    def execute_command(self, *parts: Part) -> None:
         """Add a command."""
         self.packed.append(hiredis.pack_command(parts))
 
@@ -59,7 +62,7 @@ class Commands:
         """Add GET."""
         self.execute_command("GET", key)
 
-    def evalsha(self, digest: str, keys: int, *arguments: str | bytes | int | float) -> None:
+    def evalsha(self, digest: str, keys: int, *arguments: Part) -> None:
         """Add EVALSHA."""
         self.execute_command("EVALSHA", digest, keys, *arguments)
 
