@@ -56,7 +56,7 @@ class Commands:
 
     def execute_command(self, *parts: Part) -> None:
         """Add a command."""
-        self.packed.append(hiredis.pack_command(parts))
+        self.packed.append(hiredis.pack_command(parts))  # type: ignore[arg-type]  # its stub names a tuple of one
 
     def get(self, key: str | bytes) -> None:
         """Add GET."""

@@ -49,7 +49,7 @@ def _first(scores: NDArray[Any], limit: int) -> NDArray[np.intp]:
 
 
 def border(scores: NDArray[Any], limit: int) -> Any:
-    """Return a value that at least `limit` of more scores reach, and of many scores not many more."""
+    """Return a value that at least `limit` of the scores, which are more, reach; of many scores not many more do."""
     blocks = scores.size // BLOCK
     if blocks > 2 * limit:
         # So many blocks have a maximum at or above it, each in another score; one pass is faster than partitioning.

@@ -1,7 +1,8 @@
 """The LightGBM ranker as an ONNX model, which answers in about two thirds of the time that LightGBM takes.
 
 A shortlist is a few dozen rows, at which LightGBM's own predictor mostly prepares. Its text stays in the package
-beside this: it is what people read, and what tells the contribution of each feature.
+beside this: it is what people read, what tells the contribution of each feature, and what `training.quick_trees` scores
+requests by as long as trees are small; larger ones are scored by this.
 """
 
 from __future__ import annotations

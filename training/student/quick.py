@@ -77,6 +77,8 @@ class QuickStudent:
 
     def score(self, features: Floats) -> NDArray[np.float64]:
         """Return float64[rows] of float32[rows, columns], NaN being unknown: the higher, the better the candidate."""
+        if not features.shape[0]:
+            return np.empty(0)
         logs = _sizes(features, self.typical)
         np.log(logs, out=logs)
         values = inputs_of(features, logs, self.mean, self.deviation, self.flagged)
