@@ -51,7 +51,7 @@ class QuickStudent:
 
     @classmethod
     def of(cls, model: bytes) -> QuickStudent | None:
-        """Return what a serialised int8 student computes; None if its sums would not be exact here."""
+        """Return what a serialised int8 student computes; None if it is none, or its sums would not be exact here."""
         import onnx
         from onnx import numpy_helper
 
@@ -67,6 +67,8 @@ class QuickStudent:
 
         layers = [node.input[1] for node in graph.node if node.op_type == "MatMulInteger"]
         biases = constants("Add")[1:]  # the first adds 1 below the logarithm
+        if not layers or len(layers) != len(biases):
+            return None
         typical, deviation = constants("Div")
         picked = next((known[node.input[1]] for node in graph.node if FLAGS in node.output), None)
         flagged = np.empty(0, np.int64) if picked is None else picked.argmax(axis=0)
