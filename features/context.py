@@ -11,11 +11,12 @@ from numpy.typing import NDArray
 
 from configs.settings import FeatureSettings
 from features.activity import NOTHING, RecentActivity
+from features.cards import Cards
 from features.compiled import compiled
 from features.cooccurrence import Cooccurrence, Neighbours
 from features.encoder import Encoder, Floats, age_in_days, newest_purchases
 from features.history import Catalogue
-from features.lookup import KeyIndex, locate
+from features.lookup import KeyIndex, distinct, locate
 from features.own_baskets import OwnBaskets, own_baskets
 from features.products import ProductStats
 from features.rows import RowOf
@@ -59,6 +60,11 @@ class ProductMatrix:
         return np.where(told, self.catalogue.margin, price * (np.median(share) if share.size else 1.0)).astype(
             np.float32
         )
+
+    @cached_property
+    def cards(self) -> Cards:
+        """What answers tell of products, by row."""
+        return Cards(self.catalogue, self.price)
 
     @cached_property
     def row_of(self) -> RowOf:
@@ -106,7 +112,7 @@ class ProductMatrix:
 
     def rows(self, products: Iterable[str]) -> NDArray[np.int32]:
         """Return the ascending, distinct rows of the known ones among product ids, int32."""
-        return np.unique(self.row_of.known(list(products)))
+        return distinct(self.row_of.known(products))
 
     def rows_of_keys(self, keys: NDArray[np.int64]) -> NDArray[np.int32]:
         """Return the row of each key, int32[keys]; -1 where the catalogue has no such product."""
@@ -137,40 +143,60 @@ class Links:
 
 def link(neighbours: Neighbours, cart: NDArray[np.int32], slot: NDArray[np.int32]) -> Links:
     """Return what `cart` (ascending distinct rows) links to; `slot` is the scratch of `ProductMatrix`."""
-    partner, total, strongest, via, count = _link(neighbours.start, neighbours.partner, neighbours.weight, cart, slot)
-    order = np.argsort(partner)
-    return Links(partner[order], total[order], strongest[order], via[order], count[order])
+    # Sorted before there is anything beside it that would have to be brought into the same order.
+    partner = np.sort(_linked(neighbours.start, neighbours.partner, cart, slot))
+    total, strongest = np.zeros(partner.size, np.float32), np.zeros(partner.size, np.float32)
+    via, count = np.empty(partner.size, np.int32), np.zeros(partner.size, np.int32)
+    _weigh(neighbours.start, neighbours.partner, neighbours.weight, cart, slot, partner, total, strongest, via, count)
+    return Links(partner, total, strongest, via, count)
 
 
 @compiled
-def _link(
+def _linked(
+    start: NDArray[np.int64], partner: NDArray[np.int32], cart: NDArray[np.int32], slot: NDArray[np.int32]
+) -> NDArray[np.int32]:
+    """Return the distinct partners of the cart's products."""
+    most = 0
+    for product in cart:
+        most += start[product + 1] - start[product]
+    linked = np.empty(most, np.int32)
+    found = 0
+    for product in cart:
+        for pair in range(start[product], start[product + 1]):
+            if slot[partner[pair]] == 0:
+                slot[partner[pair]] = 1
+                linked[found] = partner[pair]
+                found += 1
+    for place in range(found):
+        slot[linked[place]] = 0
+    return linked[:found]
+
+
+@compiled
+def _weigh(
     start: NDArray[np.int64],
     partner: NDArray[np.int32],
     weight: NDArray[np.float32],
     cart: NDArray[np.int32],
     slot: NDArray[np.int32],
-) -> tuple[NDArray[np.int32], NDArray[np.float32], NDArray[np.float32], NDArray[np.int32], NDArray[np.int32]]:
-    most = 0
-    for product in cart:
-        most += start[product + 1] - start[product]
-    linked, via, count = np.empty(most, np.int32), np.empty(most, np.int32), np.zeros(most, np.int32)
-    total, strongest = np.zeros(most, np.float32), np.zeros(most, np.float32)
-    found = 0
+    linked: NDArray[np.int32],
+    total: NDArray[np.float32],
+    strongest: NDArray[np.float32],
+    via: NDArray[np.int32],
+    count: NDArray[np.int32],
+) -> None:
+    """Fill in what `Links` says of the linked products, `total`, `strongest` and `count` being 0 so far."""
+    for place in range(linked.size):
+        slot[linked[place]] = place
     for product in cart:
         for pair in range(start[product], start[product + 1]):
-            place = slot[partner[pair]] - 1
-            if place < 0:
-                place = found
-                found += 1
-                linked[place] = partner[pair]
-                slot[partner[pair]] = found
+            place = slot[partner[pair]]
             total[place] += weight[pair]
             count[place] += 1
             if weight[pair] > strongest[place] or count[place] == 1:
                 strongest[place], via[place] = weight[pair], product
-    for place in range(found):
-        slot[linked[place]] = 0
-    return linked[:found], total[:found], strongest[:found], via[:found], count[:found]
+    for row in linked:
+        slot[row] = 0
 
 
 @dataclass(frozen=True)

@@ -51,15 +51,15 @@ class Neighbours:
         products: NDArray[np.int32],
         worth: NDArray[np.float64],
         wanted: NDArray[np.int32],
-        scratch: NDArray[np.float64],
+        slot: NDArray[np.int32],
     ) -> NDArray[np.float64]:
         """Return float64[wanted], the rows of `products` added up, each times its `worth`.
 
         Args:
             products: int32[n], rows. worth: float64[n]. wanted: int32, the columns that are told.
-            scratch: float64[all products], zeros, which it holds again afterwards.
+            slot: int32[all products], scratch of zeros, which it holds again afterwards.
         """
-        return _sums(self.start, self.partner, self.weight, products, worth, wanted, scratch)
+        return _sums(self.start, self.partner, self.weight, products, worth, wanted, slot)
 
 
 @compiled
@@ -70,16 +70,23 @@ def _sums(
     products: NDArray[np.int32],
     worth: NDArray[np.float64],
     wanted: NDArray[np.int32],
-    total: NDArray[np.float64],
+    slot: NDArray[np.int32],
 ) -> NDArray[np.float64]:
+    # Few of all products are wanted: only their sums are written, and read again.
+    total = np.zeros(wanted.size)
+    for n in range(wanted.size):
+        if slot[wanted[n]] == 0:
+            slot[wanted[n]] = n + 1
     for n in range(products.size):
         for pair in range(start[products[n]], start[products[n] + 1]):
-            total[partner[pair]] += worth[n] * weight[pair]
-    found = total[wanted]
-    for product in products:
-        for pair in range(start[product], start[product + 1]):
-            total[partner[pair]] = 0.0
-    return found
+            place = slot[partner[pair]]
+            if place > 0:
+                total[place - 1] += worth[n] * weight[pair]
+    for n in range(wanted.size):
+        total[n] = total[slot[wanted[n]] - 1]  # of one that is told twice, the first place has the sum
+    for row in wanted:
+        slot[row] = 0
+    return total
 
 
 @dataclass(frozen=True)

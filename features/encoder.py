@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 from features.baskets import RecentBaskets
 from features.compiled import compiled
 from features.decay import DAY
+from features.pool import Pool
 
 Floats = NDArray[np.float32]
 Product = TypeVar("Product", bound=np.integer)
@@ -32,6 +33,9 @@ DECAYS = (14.0, 90.0)
 
 SITUATION = 6
 """Numbers that `situation` returns."""
+
+MOST_SITUATIONS = 1024
+"""Remembered at a time."""
 
 
 def situation(
@@ -77,24 +81,6 @@ class EncoderWeights:
 
 
 @dataclass(frozen=True)
-class Pool:
-    """Products that are searched as a whole; their vectors lie side by side, so that a search is one product.
-
-    Attributes:
-        rows: int32[n], product rows. vectors: float32[n, d]. bias: float32[n].
-    """
-
-    rows: NDArray[np.int32]
-    vectors: Floats
-    bias: Floats
-
-    def scores(self, vector: Floats) -> Floats:
-        """Return float32[n], the score of every product for a request's vector."""
-        scores: Floats = self.vectors @ vector + self.bias
-        return scores
-
-
-@dataclass(frozen=True)
 class Encoder:
     """Encodes requests.
 
@@ -113,6 +99,10 @@ class Encoder:
     unsold: NDArray[np.int32]
 
     @cached_property
+    def _situations(self) -> dict[tuple[int, int, int], Floats]:
+        return {}
+
+    @cached_property
     def _zone(self) -> ZoneInfo:
         return ZoneInfo(self.timezone)
 
@@ -127,7 +117,7 @@ class Encoder:
         return self._pool(self.unsold)
 
     def _pool(self, rows: NDArray[np.int32]) -> Pool:
-        return Pool(rows, np.ascontiguousarray(self.weights.vectors[rows]), self.weights.bias[rows])
+        return Pool.of(rows, self.weights.vectors, self.weights.bias)
 
     def encode(self, cart: NDArray[np.int32], history: NDArray[np.int32], age_days: NDArray[Any], now: float) -> Floats:
         """Return float32[d], the request's vector.
@@ -159,8 +149,18 @@ class Encoder:
         return scores
 
     def _situation(self, cart: NDArray[np.int32], history: NDArray[np.int32], now: float) -> Floats:
+        """Return what `situation` says of the request, remembered for a while: it only changes by the minute."""
+        name = int(now // 60), cart.size, history.size
+        found = self._situations.get(name)
+        if found is None:
+            if len(self._situations) >= MOST_SITUATIONS:
+                self._situations.clear()
+            found = self._situations[name] = self._situation_of(cart.size, history.size, now)
+        return found
+
+    def _situation_of(self, cart: int, history: int, now: float) -> Floats:
         local = datetime.fromtimestamp(now, self._zone)
-        sizes = np.array([cart.size]), np.array([history.size])
+        sizes = np.array([cart]), np.array([history])
         now_is: Floats = situation(*sizes, np.array([local.hour + local.minute / 60]), np.array([local.weekday()]))[0]
         return now_is
 

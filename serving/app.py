@@ -9,6 +9,7 @@ from typing import Any
 from litestar import Litestar
 from litestar.di import Provide
 from litestar.handlers import HTTPRouteHandler
+from litestar.middleware import ASGIMiddleware
 from litestar.openapi import OpenAPIConfig
 from litestar.openapi.spec import Components, Reference, SecurityScheme
 from litestar.types import ControllerRouterHandler
@@ -25,6 +26,7 @@ from serving.clock import Clock, service_clock
 from serving.description import tell_limits
 from serving.errors import HANDLERS
 from serving.experiments import ExposureLog, RunningExperiments, Shadows
+from serving.express import Express
 from serving.ladder import Ladder
 from serving.metrics import counts
 from serving.models import Models
@@ -128,7 +130,15 @@ def _recommending(
 ) -> Litestar:
     """Return an application that answers requests for recommendations, which come through a door of their own."""
     doors = {RECOMMENDATIONS: door} | _collect_doors(settings)
-    app = _application(settings, gate, routes, {"door": door, **dependencies}, on_shutdown, doors, lifespan)
+    express = Express(
+        RECOMMENDATIONS,
+        dependencies["engine"],
+        settings.serving,
+        dependencies["counts"],
+        settings.events.max_body_kb * 1024,
+    )
+    dependencies = {"door": door, **dependencies}
+    app = _application(settings, gate, routes, dependencies, on_shutdown, doors, lifespan, [express])
     tell_limits(app.openapi_schema, settings.serving)
     return app
 
@@ -141,6 +151,7 @@ def _application(
     on_shutdown: Sequence[Callable[[], Awaitable[None]]],
     doors: Mapping[str, Admission],
     lifespan: Sequence[Callable[[Litestar], AbstractAsyncContextManager[None]]] = (),
+    innermost: Sequence[ASGIMiddleware] = (),
 ) -> Litestar:
     lag = LoopLag()
 
@@ -152,7 +163,7 @@ def _application(
         dependencies={name: _always(value) for name, value in {"gate": gate, **dependencies}.items()},
         exception_handlers=HANDLERS,
         on_shutdown=[*on_shutdown, gate.close, stop],
-        middleware=[Doorkeeper(doors, lag), TimeLimit(settings.access.handler_seconds), Keeper(gate)],
+        middleware=[Doorkeeper(doors, lag), TimeLimit(settings.access.handler_seconds), Keeper(gate), *innermost],
         before_send=[HeaderWriter(settings.access)],
         cors_config=cors_of(settings.access.origins),
         lifespan=lifespan,

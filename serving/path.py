@@ -5,7 +5,6 @@ Readable top to bottom.
 
 from __future__ import annotations
 
-import math
 import time
 import uuid
 from collections.abc import Iterable
@@ -162,19 +161,8 @@ async def _explain(answer: RecommendationAnswer, asked: Asked, shown: Shown) -> 
 
 def items_of(matrix: ProductMatrix, rows: NDArray[np.int32], found: Iterable[Recommendation]) -> list[Item]:
     """Return recommended products, int32[found] rows of them, with what the catalogue knows of each."""
-    return [_item(matrix, row, one) for row, one in zip(rows.tolist(), found, strict=True)]
-
-
-def _item(matrix: ProductMatrix, row: int, found: Recommendation) -> Item:
-    price = float(matrix.price[row])
-    return Item(
-        product_id=found.product_id,
-        title=matrix.catalogue.titles[row],
-        category=matrix.catalogue.categories[row],
-        price=None if math.isnan(price) else round(price, 2),
-        score=round(found.score, 5),
-        reason=found.reason,
-    )
+    cards, shown = matrix.cards, zip(rows.tolist(), found, strict=True)
+    return [Item(*cards[row], round(one.score, 5), one.reason) for row, one in shown]
 
 
 def check(request: RecommendationRequest, limits: ServingSettings) -> None:

@@ -15,7 +15,7 @@ from litestar.types import Receive, Scope, Send
 
 from configs import load_settings
 from configs.logs import configure_logs
-from serving.app import make_bare_app, make_serving_app
+from serving.app import RECOMMENDATIONS, make_bare_app, make_serving_app
 from serving.bare import save_last_resort
 from serving.experiments import RunningExperiments
 from serving.metrics import LagMeter
@@ -46,6 +46,9 @@ class _Application:
     traffic={"timeout": TIMEOUT_SECONDS},
     metrics={"enabled": True},
     monitoring={"enabled": False},
+    # Spans that nobody collects (tracing.sample_rate is 0 unless a configuration of BentoML's own says otherwise) cost
+    # as much as the rest of BentoML; such a configuration may name other URLs.
+    tracing={"excluded_urls": [RECOMMENDATIONS]},
     logging={"access": {"enabled": False}},  # costs a tenth of the throughput, says nothing metrics do not
 )
 class Service:

@@ -5,13 +5,14 @@ What can be read counts, piece by piece: garbage under a shopper's key does not 
 
 from __future__ import annotations
 
-import hashlib
+import asyncio
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, TypeVar
 
+import mmh3
 import msgspec
 import redis.asyncio as redis
 import structlog
@@ -20,6 +21,7 @@ from redis.backoff import NoBackoff
 from redis.exceptions import RedisError
 
 from configs import Settings
+from events.redis_link import Commands, Link, Links, exchange
 from events.session import SessionState, decode_record, recent_of, session_key, state_of
 from events.shopper import FirstShown, Person, ask, decode_person, decode_unit, read_person, remember, unit_key
 from features.activity import Action
@@ -38,6 +40,9 @@ _encode = msgspec.msgpack.Encoder().encode
 
 SHARE = 0.5
 """Most of the time left that reading state may take: the rest is for ranking."""
+
+REMEMBERING = 5
+"""Times what a request may wait for Redis: nobody waits for what is written down."""
 
 SPARE_CONNECTIONS = 4
 """Beside one for each request in flight: for status, and while a broken one is being closed."""
@@ -104,7 +109,7 @@ class _Reading:
         missing = "; ".join(f"{what} {reason}" for what, reason in self.unread.items())
         digest = None
         if self.session_id is not None and self.seen and not self.unread:  # only a session's answers are kept
-            digest = hashlib.blake2b(_encode(self.seen), digest_size=16).digest()
+            digest = mmh3.mmh3_x64_128_digest(_encode(self.seen))
         return Known(self.session, self.shopper, missing or None, self.activity, step, self.person, self.visit, digest)
 
 
@@ -124,14 +129,15 @@ class StateReader:
         self._shoppers = ShopperReader()
         self._experiments = settings.serving.experiments is not None
         # Any: redis-py's types admit no bytes as keys, which Feast's are.
-        self._redis: Any = redis.Redis.from_url(
+        links = Links.from_url(
             settings.redis_url,
-            socket_timeout=self._timeout * 5,
+            connection_class=Link,  # without a timeout of its own: `in_time` bounds all that is asked
             socket_connect_timeout=self._timeout,
             max_connections=serving.max_in_flight + SPARE_CONNECTIONS,
             # A connection that broke while nobody used it is replaced at once; more patience is the breaker's affair.
             retry=Retry(NoBackoff(), 1),
         )
+        self._redis: Any = redis.Redis.from_pool(links)
 
     @property
     def breaker(self) -> str:
@@ -171,7 +177,8 @@ class StateReader:
         Raises:
             RedisError, OSError: Redis does not answer.
         """
-        await remember(self._redis, shown)
+        async with asyncio.timeout(self._timeout * REMEMBERING):
+            await remember(self._redis, shown)
 
     async def close(self) -> None:
         """Release the connections."""
@@ -196,7 +203,7 @@ class StateReader:
             self._breaker.ended(self._ticks(), good)
 
     async def _read(self, reading: _Reading, now: float) -> None:
-        def queue(pipe: Any) -> None:
+        def queue(pipe: Commands) -> None:
             if reading.session_id is not None:
                 pipe.get(session_key(reading.session_id))
                 if self._experiments:
@@ -218,8 +225,11 @@ class StateReader:
             reading.seen += [_raw(values[-2]), _raw(values[-1])]
             await self._shopper(reading, told, values[-2], values[-1], now)
 
-    def _queue(self, pipe: Any, shopper_id: str) -> None:
+    def _queue(self, pipe: Commands, shopper_id: str) -> None:
         read_person(pipe, shopper_id)
+        self._queue_features(pipe, shopper_id)
+
+    def _queue_features(self, pipe: Commands, shopper_id: str) -> None:
         pipe.execute_command("HMGET", self._shoppers.key(shopper_id), *self._shoppers.fields)
 
     async def _shopper(self, reading: _Reading, shopper_id: str, person: Any, row: Any, now: float) -> None:
@@ -241,10 +251,10 @@ class StateReader:
 
     async def _elsewhere(self, reading: _Reading, ids: Sequence[str]) -> ShopperState:
         """Return the materialized state with the most orders among a person's other ids."""
-        async with self._redis.pipeline(transaction=False) as pipe:
-            for an_id in ids:
-                pipe.execute_command("HMGET", self._shoppers.key(an_id), *self._shoppers.fields)
-            rows = await pipe.execute(raise_on_error=False)
+        commands = Commands()
+        for an_id in ids:
+            self._queue_features(commands, an_id)
+        rows = await exchange(self._redis, commands)
         found = [reading.take("shopper", row, self._shoppers.decode) for row in rows]
         return max(
             (state for state in found if state is not None), key=lambda x: x.orders, default=ShopperState.empty()

@@ -14,6 +14,8 @@ from features.definitions import COLUMNS, assemble
 from features.top import top_rows
 from training.blend import Blend
 from training.package import ModelPackage
+from training.quick_trees import QuickTrees
+from training.student.quick import QuickStudent
 from training.student.session import OnnxScorer
 
 Floats = NDArray[np.float64]
@@ -106,8 +108,12 @@ class Ranker:
     """Scores candidates with a package's models. One instance a process."""
 
     def __init__(self, package: ModelPackage) -> None:
-        models = {"gbm": package.trees, **package.students}
-        self._scorers: dict[str, Scorer] = {name: OnnxScorer(model).score for name, model in models.items()}
+        self._scorers: dict[str, Scorer] = {name: OnnxScorer(model).score for name, model in package.students.items()}
+        trees = QuickTrees.of(package.gbm)
+        self._scorers["gbm"] = OnnxScorer(package.trees).score if trees is None else trees.score
+        coarse = QuickStudent.of(package.students[COARSE])
+        if coarse is not None:
+            self._scorers[COARSE] = coarse.score
         self._scorers["neural"] = package.neural.score
         self._heads, self._ranking = package.heads, package.ranking
 

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import numpy as np
+from numpy.typing import NDArray
 
 from features.activity import KINDS
 from features.context import Context
 from features.history import SEPARATOR
 from features.lookup import search
+from features.rates import RateTable
 
 JUST_NOW_SECONDS = 600.0
 VIEW = KINDS.index("view")
@@ -21,28 +23,49 @@ OFTEN = 3
 
 
 def reason_for(context: Context, row: int, *, personal: bool, browsed: bool = False) -> str:
-    """Return the strongest plain reason for a product row.
+    """Return the strongest plain reason for one product row; see `reasons_for`."""
+    rows = np.array([row], dtype=np.int32)
+    return reasons_for(context, rows, personal=personal, browsed=np.array([browsed]))[0]
+
+
+def reasons_for(context: Context, rows: NDArray[np.int32], *, personal: bool, browsed: NDArray[np.bool_]) -> list[str]:
+    """Return the strongest plain reason for each product row.
 
     Args:
-        context: the request.
-        row: the recommended product.
+        context: the request. rows: int32[n], the recommended products.
         personal: whether the arm looks at the shopper's own purchases at all.
-        browsed: whether it is recommended above all for what the session did lately.
+        browsed: bool[n], whether each is recommended above all for what the session did lately.
     """
-    catalogue = context.products.catalogue
+    together, own = _together(context, rows), np.full(rows.size, -1)
+    if personal:
+        place, known = context.shopper.products.find(context.products.catalogue.keys[rows])
+        own = np.where(known, place, -1)
+    ways = zip(rows.tolist(), browsed.tolist(), own.tolist(), together.tolist(), strict=True)
+    return [_reason(context, row, personal, interest, habit, via) for row, interest, habit, via in ways]
+
+
+def _reason(context: Context, row: int, personal: bool, browsed: bool, habit: int, via: int) -> str:
+    """Return a product's reason; `habit`: its place among the shopper's own, `via`: the cart product, -1: none."""
     if browsed and (interest := _interest(context, row)):
         return interest
-    if personal and (habit := _habit(context, int(catalogue.keys[row]))):
-        return habit
-    for links in (context.cosine, context.confidence):
-        place = search(links.partner, row)
-        if place >= 0:
-            return f"Often bought with {catalogue.titles[links.via[place]]} in your cart"
+    if habit >= 0:
+        return _habit(context.shopper.products, habit)
+    if via >= 0:
+        return f"Often bought with {context.products.cards[via].title} in your cart"
     if not personal or context.products.popularity_lately[row] >= POPULAR:
         return EVERYBODY
     if often := _often(context, row):
         return often
     return "Goes with carts like yours" if context.cart.size else "Picked for you"
+
+
+def _together(context: Context, rows: NDArray[np.int32]) -> NDArray[np.int64]:
+    """Return int64[rows], the cart product that each is bought together with most; -1 if there is none."""
+    via = np.full(rows.size, -1)
+    for links in (context.confidence, context.cosine):
+        place, known = links.find(rows)
+        via[known] = links.via[place[known]]
+    return via
 
 
 def _interest(context: Context, row: int) -> str | None:
@@ -61,7 +84,7 @@ def _interest(context: Context, row: int) -> str | None:
     for how, found in (("Goes with", origin[partner == row]), ("More like", np.flatnonzero(leaf[seen] == leaf[row]))):
         if found.size:
             other = int(seen[found.min()])
-            return f"{how} {products.catalogue.titles[other]}, which you {_did(context, other)}"
+            return f"{how} {products.cards[other].title}, which you {_did(context, other)}"
     return None
 
 
@@ -70,11 +93,7 @@ def _did(context: Context, row: int) -> str:
     return "looked at" if newest == VIEW else "had in your cart"
 
 
-def _habit(context: Context, key: int) -> str | None:
-    table = context.shopper.products
-    row = search(table.keys, key)
-    if row < 0:
-        return None
+def _habit(table: RateTable, row: int) -> str:
     count = int(table.count[row])
     days = (int(table.last_at[row]) - int(table.first_at[row])) / 86_400 / max(1, count - 1)
     if count < OFTEN or days < 1:

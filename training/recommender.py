@@ -22,7 +22,7 @@ from training.baselines.frequently_bought_together import by_confidence
 from training.candidates import generate
 from training.package import ModelPackage
 from training.ranker import Ranker, Scored
-from training.reasons import EVERYBODY, reason_for
+from training.reasons import EVERYBODY, reasons_for
 
 FALLBACKS = ("frequently_bought_together", "popularity")
 """Arms that need no model, in the order in which the service falls back to them."""
@@ -127,17 +127,16 @@ class Recommender:
             context: the request. rows: int32[n], product rows, ranked by the arm or not. scores: float64[n].
             arm: one of `ARMS`.
         """
-        ids, personal = self.package.products.ids, arm not in FALLBACKS
+        cards, personal = self.package.matrix.cards, arm not in FALLBACKS
         if arm == SEGMENT:  # when it is asked there is no time to look for reasons
             return [
-                Recommendation(ids[row], score, EVERYBODY)
+                Recommendation(cards[row].product_id, score, EVERYBODY)
                 for row, score in zip(rows.tolist(), scores.tolist(), strict=True)
             ]
+        reasons = reasons_for(context, rows, personal=personal, browsed=self._browsed(context, rows, arm))
         return [
-            Recommendation(ids[row], score, reason_for(context, row, personal=personal, browsed=browsed))
-            for row, score, browsed in zip(
-                rows.tolist(), scores.tolist(), self._browsed(context, rows, arm).tolist(), strict=True
-            )
+            Recommendation(cards[row].product_id, score, reason)
+            for row, score, reason in zip(rows.tolist(), scores.tolist(), reasons, strict=True)
         ]
 
     def browses(self, arm: str) -> bool:

@@ -1,7 +1,8 @@
 """The LightGBM ranker as an ONNX model, which answers in about two thirds of the time that LightGBM takes.
 
 A shortlist is a few dozen rows, at which LightGBM's own predictor mostly prepares. Its text stays in the package
-beside this: it is what people read, and what tells the contribution of each feature.
+beside this: it is what people read, what tells the contribution of each feature, and what `training.quick_trees` scores
+requests by as long as trees are small; larger ones are scored by this.
 """
 
 from __future__ import annotations
@@ -10,11 +11,11 @@ from collections import defaultdict
 from collections.abc import Mapping
 from typing import Any
 
-import numpy as np
 import onnx
 from onnx import TensorProto, helper
 
 from training.lean_lightgbm import lgb
+from training.quick_trees import not_above
 from training.student.export import IR_VERSION, OPSET
 
 Tree = Mapping[str, Any]
@@ -77,11 +78,4 @@ def _split(node: Tree) -> tuple[int, float, int]:
         raise ValueError(f"Found a split by {node['decision_type']!r} with {unknown!r} for unknown, expected '<='.")
     # Without unknown values in training, LightGBM takes one for zero.
     left = node["default_left"] if unknown == "NaN" else threshold >= 0
-    return node["split_feature"], _not_above(threshold), int(left)
-
-
-def _not_above(value: float) -> float:
-    """Return the largest float32 not above `value`: features are float32, so that the split is the same."""
-    limits = np.finfo(np.float32)
-    single = np.float32(np.clip(value, limits.min, limits.max))
-    return float(single) if float(single) <= value else float(np.nextafter(single, limits.min))
+    return node["split_feature"], not_above(threshold), int(left)

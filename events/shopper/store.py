@@ -15,6 +15,7 @@ from redis.exceptions import NoScriptError
 
 from events.contract import Event
 from events.newest import newest
+from events.redis_link import Commands, exchange
 from events.shopper.identity import MOST_IDS, MOST_LINKS, MOST_USERS, Person, root_of
 from events.shopper.orders import CompletedOrder, RecentOrders, by_time, id_of
 from events.shopper.units import UNITS, decode_unit
@@ -83,17 +84,17 @@ def decode_orders(raw: bytes | None) -> RecentOrders:
 
 
 def read_person(pipe: Any, shopper_id: str) -> None:
-    """Queue on a redis-py pipeline the reading of the person with an id; `decode_person` takes the reply."""
+    """Queue the reading of the person with an id on commands or a pipeline; `decode_person` takes the reply."""
     pipe.evalsha(_READ_DIGEST, 0, shopper_id)
 
 
 async def ask(redis: Any, queue: Callable[[Any], object], *, raising: bool = True) -> list[Any]:
-    """Return the replies to what `queue` puts on a pipeline, `read_person` among it, in one round trip.
+    """Return the replies to what `queue` asks for, `read_person` among it, in one round trip.
 
     A Redis that has just started does not know our script: it is told, and asked again.
 
     Args:
-        redis: a client. queue: given the pipeline.
+        redis: a client. queue: given the `Commands`.
         raising: whether a reply that is an error is raised, else it stands among the replies.
     """
     replies = await _replies(redis, queue)
@@ -108,9 +109,9 @@ async def ask(redis: Any, queue: Callable[[Any], object], *, raising: bool = Tru
 
 
 async def _replies(redis: Any, queue: Callable[[Any], object]) -> list[Any]:
-    async with redis.pipeline(transaction=False) as pipe:
-        queue(pipe)
-        return list(await pipe.execute(raise_on_error=False))
+    commands = Commands()
+    queue(commands)
+    return await exchange(redis, commands) if commands.packed else []
 
 
 def decode_person(reply: Sequence[Any]) -> Person:

@@ -69,9 +69,13 @@ def assemble(
     columns = np.empty((sum(len(feature.columns) for feature in features), candidates.size), dtype=np.float32)
     column = 0
     for feature in features:
-        for values in feature.compute(context, candidates):
-            columns[column] = values
-            column += 1
+        found, first = feature.compute(context, candidates), column
+        column += len(feature.columns)
+        if isinstance(found, np.ndarray):
+            columns[first:column] = found
+        else:
+            for place, values in zip(range(first, column), found, strict=True):
+                columns[place] = values
     return np.ascontiguousarray(columns.T)
 
 

@@ -38,11 +38,6 @@ class Feature:
     compute: Compute
 
 
-def or_else(values: NDArray[Any], known: NDArray[np.bool_], missing: float) -> NDArray[Any]:
-    """Return `values` where known, else `missing`."""
-    return np.where(known, values, missing)
-
-
 SHORTEST_GAP_DAYS = 0.5
 """Floor of a mean gap below a quotient: twice on one day is no rhythm."""
 

@@ -12,7 +12,8 @@ from features.definitions.base import Columns, Feature
 def _compute(context: Context, candidates: NDArray[np.int32]) -> Columns:
     shopper = context.shopper
     since = max(context.now - shopper.last_at, 0.0) / 86_400 if shopper.orders else np.nan
-    value = float(np.nansum(context.products.price[context.cart], dtype=np.float64))
+    price = context.products.price[context.cart]
+    value = float(np.where(np.isnan(price), 0.0, price).sum(dtype=np.float64))
     return (context.cart.size, context.cart.size / shopper.mean_basket_products, value, shopper.orders, since)
 
 

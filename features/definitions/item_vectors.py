@@ -24,7 +24,7 @@ def _compute(context: Context, candidates: NDArray[np.int32]) -> Columns:
     if profile.size:
         root = np.sqrt(weight).astype(np.float32)
         usual = mine @ (root @ np.take(vectors, profile, axis=0) / root.sum())
-        near = products.together.cosine.sums(profile, weight, candidates, products.totals)
+        near = products.together.cosine.sums(profile, weight, candidates, products.slot)
     if not context.cart.size:
         return (0.0, 0.0, 0.0, usual, near)
     return (*_nearest(mine @ np.take(vectors, context.cart, axis=0).T), usual, near)

@@ -5,21 +5,49 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from features.compiled import compiled
 from features.context import Context
-from features.definitions.base import Columns, Feature, or_else
-
-_ZERO_IF_NEVER = ("score", "share", "category_share", "size_share")
-_UNKNOWN_IF_NEVER = ("given", "baskets_ago", "due", "category_since")
+from features.definitions.base import Columns, Feature
 
 
 def _compute(context: Context, candidates: NDArray[np.int32]) -> Columns:
-    own = context.own_baskets
-    missing = dict.fromkeys(_ZERO_IF_NEVER, 0.0) | dict.fromkeys(_UNKNOWN_IF_NEVER, np.nan)
-    if not own.product.size:
-        return (*(np.full(candidates.size, value) for value in missing.values()), own.newest_likeness)
-    row, known = own.find(candidates)
-    columns = (or_else(getattr(own, name)[row], known, value) for name, value in missing.items())
-    return (*columns, own.newest_likeness)
+    own, slot = context.own_baskets, context.products.slot
+    shares = (own.score, own.share, own.category_share, own.size_share)
+    rhythm = (own.given, own.baskets_ago, own.due, own.category_since)
+    columns = _columns(own.product, *shares, *rhythm, candidates, slot)
+    columns[-1] = own.newest_likeness
+    return columns
+
+
+@compiled
+def _columns(
+    product: NDArray[np.int32],
+    score: NDArray[np.float64],
+    share: NDArray[np.float64],
+    category_share: NDArray[np.float64],
+    size_share: NDArray[np.float64],
+    given: NDArray[np.float64],
+    baskets_ago: NDArray[np.float64],
+    due: NDArray[np.float64],
+    category_since: NDArray[np.float64],
+    candidates: NDArray[np.int32],
+    slot: NDArray[np.int32],
+) -> NDArray[np.float32]:
+    """Return float32[9, candidates], the last column being left open; never bought is 0 in the first four, else NaN."""
+    columns = np.zeros((9, candidates.size), np.float32)
+    columns[4:8] = np.nan
+    for place in range(product.size):
+        slot[product[place]] = place + 1
+    for n in range(candidates.size):
+        place = slot[candidates[n]] - 1
+        if place >= 0:
+            columns[0, n], columns[1, n] = score[place], share[place]
+            columns[2, n], columns[3, n] = category_share[place], size_share[place]
+            columns[4, n], columns[5, n] = given[place], baskets_ago[place]
+            columns[6, n], columns[7, n] = due[place], category_since[place]
+    for row in product:
+        slot[row] = 0
+    return columns
 
 
 FEATURE = Feature(

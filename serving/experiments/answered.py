@@ -199,8 +199,8 @@ def _lines(ranked: Ranked, rows: NDArray[np.int32]) -> tuple[Shown, ...]:
     values = zip(
         rows.tolist(), scores, propensities, matrix.price[rows].tolist(), matrix.worth[rows].tolist(), strict=True
     )
-    ids = matrix.catalogue.ids
+    cards = matrix.cards
     return tuple(
-        Shown(ids[row], score, propensity, None if math.isnan(price) else price, worth)
+        Shown(cards[row].product_id, score, propensity, None if math.isnan(price) else price, worth)
         for row, score, propensity, price, worth in values
     )

@@ -15,6 +15,7 @@ from serving.access import Gate, needs
 from serving.access.credentials import bearer_of
 from serving.admission import ARRIVED
 from serving.budget import Budget
+from serving.express import LONGEST_MS
 from serving.metrics import Counts
 from serving.path import Answering
 from serving.responses import wrong
@@ -25,7 +26,7 @@ Deadline = Annotated[
     HeaderParameter(
         name="X-Deadline-Ms",
         gt=0,
-        le=60_000,
+        le=LONGEST_MS,
         description="as deadline_ms in the body; the shortest of both and the service's own deadline holds",
     ),
 ]

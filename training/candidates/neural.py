@@ -1,7 +1,7 @@
 """Candidates whose vectors lie nearest to the request's: exact search over the encoder's pool of lively products.
 
-One matrix product searches them all and misses none, so a package needs no index; `python -m benchmarks.candidates`
-prints what that costs.
+One pass over the rounded vectors misses none (`features.pool`), so a package needs no index; `python -m
+benchmarks.candidates` prints what that costs.
 """
 
 from __future__ import annotations
@@ -10,8 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from features.context import Context
-from features.encoder import Pool
-from features.top import top_rows
+from features.pool import Pool
 
 
 def generate(context: Context, limit: int) -> NDArray[np.int32]:
@@ -22,6 +21,4 @@ def generate(context: Context, limit: int) -> NDArray[np.int32]:
 
 def nearest(pool: Pool | None, context: Context, limit: int) -> NDArray[np.int32]:
     """Return up to `limit` product rows of a pool, int32, nearest to the request first."""
-    if pool is None or limit <= 0:
-        return np.empty(0, dtype=np.int32)
-    return pool.rows[top_rows(pool.scores(context.encoded), limit)]
+    return np.empty(0, dtype=np.int32) if pool is None else pool.nearest(context.encoded, limit)

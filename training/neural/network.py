@@ -9,6 +9,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from features.compiled import compiled
+
 CLIP = 6.0
 """Scaled features are held within so many standard deviations: a value never seen in training must not decide alone."""
 
@@ -54,11 +56,34 @@ class Scaling:
 
     def inputs(self, features: NDArray[np.float32]) -> NDArray[np.float32]:
         """Return float32[rows, columns + flags]; an unknown value counts as the mean."""
-        scaled = (_signed_log(features, self.typical) - self.mean) / self.deviation
-        missing = np.isnan(scaled)
-        scaled[missing] = 0.0
-        np.clip(scaled, -CLIP, CLIP, out=scaled)
-        return np.concatenate([scaled, missing[:, self.may_miss].astype(np.float32)], axis=1)
+        logs: NDArray[np.float32] = np.abs(features)
+        with np.errstate(over="ignore"):  # a quotient beyond float32 is infinite, and held within bounds later
+            logs /= self.typical
+        np.log1p(logs, out=logs)
+        return inputs_of(features, logs, self.mean, self.deviation, np.flatnonzero(self.may_miss))
+
+
+@compiled
+def inputs_of(
+    features: NDArray[np.float32],
+    logs: NDArray[np.float32],
+    mean: NDArray[np.float32],
+    deviation: NDArray[np.float32],
+    flagged: NDArray[np.int64],
+) -> NDArray[np.float32]:
+    """Return `Scaling.inputs` of features whose sizes are `logs` on its scale; `flagged`: columns with a flag."""
+    rows, columns = features.shape
+    found = np.empty((rows, columns + flagged.size), np.float32)
+    clip, none = np.float32(CLIP), np.float32(0.0)
+    for row in range(rows):
+        for column in range(columns):
+            value = features[row, column]
+            scaled = (np.copysign(logs[row, column], value) - mean[column]) / deviation[column]
+            scaled = min(max(scaled, -clip), clip)
+            found[row, column] = none if np.isnan(value) else scaled
+        for place in range(flagged.size):
+            found[row, columns + place] = np.isnan(features[row, flagged[place]])
+    return found
 
 
 @dataclass(frozen=True)

@@ -24,6 +24,7 @@ from training.neural.network import NeuralRanker, Scaling
 from training.package import ModelPackage
 from training.student.export import to_int8, to_onnx
 from training.student.fit import fit_student
+from training.student.quick import QuickStudent
 from training.student.session import OnnxScorer
 
 STUDENT = load_settings().student
@@ -155,3 +156,26 @@ def requests(package: ModelPackage, shop: Settings) -> list[np.ndarray]:
         context = Context(package.matrix, state, cart, package.as_of)
         matrices.append(assemble(context, generate(context, package.candidates)))
     return matrices
+
+
+def test_without_the_runtime_the_int8_student_scores_as_with_it(student: NeuralRanker) -> None:
+    model = to_int8(to_onnx(student))
+    quick, runtime = QuickStudent.of(model), OnnxScorer(model)
+    assert quick is not None
+    fresh, _ = lesson(draws=100, seed=6)
+    by_draw = np.split(fresh.features, 100)
+    found, expected = (np.concatenate([scorer.score(draw) for draw in by_draw]) for scorer in (quick, runtime))
+    apart = np.abs(found - expected)
+    # A logarithm that is rounded otherwise may fall on the other side of a step: that is rare, and one step.
+    assert (apart < 1e-5).mean() > 0.9
+    assert apart.max() < 0.05 * expected.std()
+    assert quick.score(fresh.features[:0]).shape == (0,)
+
+
+def test_an_int8_student_whose_sums_float32_cannot_hold_is_left_to_the_runtime() -> None:
+    columns = 1_100
+    ones = np.ones(columns, np.float32)
+    scaling = Scaling(ones, np.zeros_like(ones), ones, np.zeros(columns, dtype=bool))
+    weights = np.ones((columns, 2), np.float32), np.ones((2, 1), np.float32)
+    wide = NeuralRanker(scaling, weights, (np.zeros(2, np.float32), np.zeros(1, np.float32)))
+    assert QuickStudent.of(to_int8(to_onnx(wide))) is None
