@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 import numpy as np
 import pyarrow as pa
@@ -49,12 +49,16 @@ class ProductSearch:
             found += rows[holding].tolist()
             if len(found) >= limit:
                 break
-        return [self._product(row) for row in found[:limit]]
+        return self.products(found[:limit])
 
     def popular(self, limit: int) -> list[Product]:
         """Return the products in stock that sell most, at most `limit`."""
         best, in_stock = self._matrix.by_popularity, self._matrix.catalogue.in_stock
-        return [self._product(row) for row in best[in_stock[best]][:limit].tolist()]
+        return self.products(best[in_stock[best]][:limit].tolist())
+
+    def products(self, rows: Iterable[int]) -> list[Product]:
+        """Return what the catalogue knows of products, in the order given."""
+        return [self._product(row) for row in rows]
 
     def _test(self, word: str) -> Callable[[int], NDArray[np.bool_]]:
         """Return what tells of a block which products, bool[block], hold the word in any of their texts."""
