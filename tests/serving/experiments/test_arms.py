@@ -33,7 +33,7 @@ POPULAR = {"activity": 0.0, "history": 0.0, "cart": 0.0, "popularity": 1.0, "pri
 def settings(built_shop: Settings, redis_url: str, tmp_path: Path) -> Settings:
     """The corner shop's settings with an operator's key, a Redis, and a rules file of the test's own."""
     (tmp_path / "shop.yaml").write_text("timezone: UTC\n")
-    opened = with_access(on_redis(built_shop, redis_url), key("me", "operate"))
+    opened = with_access(on_redis(built_shop, redis_url), key("operator", "operate"))
     serving = opened.serving.model_copy(update={"rules": tmp_path / "shop.yaml", "redis_timeout_ms": 1_000.0})
     return opened.model_copy(update={"serving": serving})
 
@@ -54,7 +54,7 @@ def by_arm(client: TestClient[Litestar], **request: Any) -> dict[str, dict[str, 
     found: dict[str, dict[str, Any]] = {}
     for number in range(40):
         body = {"session_id": f"s{number}", "cart": [], "k": 8} | request
-        answer = client.post("/v1/recommendations", json=body, headers=bearer("me"))
+        answer = client.post("/v1/recommendations", json=body, headers=bearer("operator"))
         assert answer.status_code == 200, answer.text
         found.setdefault(answer.json()["experiment_arm"], answer.json())
         if len(found) == 2:
@@ -130,9 +130,10 @@ def test_an_arm_s_weights_rank_and_explain_and_leave_the_others_theirs(
 ) -> None:
     arms = [arm("usual", 0.5, ranking="signals"), arm("popular", 0.5, ranking="signals", weights=POPULAR)]
     with started(settings, package, arms) as client:
-        found = by_arm(client, explain=True)
+        cart = package.products.ids[:2]
+        found = by_arm(client, explain=True, cart=[{"product_id": product} for product in cart])
     recommender, lately = Recommender(package), package.matrix.popularity_lately
-    usual = recommender.recommend([], ShopperState.empty(), package.as_of, 8, "signals")
+    usual = recommender.recommend(cart, ShopperState.empty(), package.as_of, 8, "signals")
     assert ids_of(found["usual"]) == [one.product_id for one in usual]
     shown = [float(lately[package.matrix.row_of[product]]) for product in ids_of(found["popular"])]
     assert shown == sorted(shown, reverse=True)
