@@ -34,7 +34,8 @@ def settings(built_shop: Settings, redis_url: str, tmp_path: Path) -> Settings:
     """The corner shop's settings with an operator's key, a Redis, and a rules file of the test's own."""
     (tmp_path / "shop.yaml").write_text("timezone: UTC\n")
     opened = with_access(on_redis(built_shop, redis_url), key("operator", "operate"))
-    serving = opened.serving.model_copy(update={"rules": tmp_path / "shop.yaml", "redis_timeout_ms": 1_000.0})
+    patient = {"redis_timeout_ms": 1_000.0, "deadline_ms": 20_000.0}
+    serving = opened.serving.model_copy(update={"rules": tmp_path / "shop.yaml"} | patient)
     return opened.model_copy(update={"serving": serving})
 
 
