@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from configs.settings import FeatureSettings
@@ -21,6 +23,7 @@ from features.own_baskets import OwnBaskets, own_baskets
 from features.products import ProductStats
 from features.rows import RowOf
 from features.shopper import ShopperState
+from features.texts import Texts, text_column
 from features.top import top_rows
 
 
@@ -69,7 +72,7 @@ class ProductMatrix:
     @cached_property
     def row_of(self) -> RowOf:
         """Row of each product id."""
-        return RowOf(self.catalogue.ids, self._row_of_key)
+        return RowOf(self.catalogue.ids, self.key_index)
 
     @cached_property
     def by_popularity(self) -> NDArray[np.int32]:
@@ -97,8 +100,17 @@ class ProductMatrix:
         return np.bincount(self.catalogue.levels.leaf, weights=self.stats.popularity).astype(np.float32)
 
     @cached_property
-    def _row_of_key(self) -> KeyIndex:
-        return KeyIndex(self.catalogue.keys)
+    def key_index(self) -> KeyIndex:
+        """Finds rows by the products' keys."""
+        return KeyIndex.of(self.catalogue.keys)
+
+    @cached_property
+    def searched(self) -> tuple[Texts, Texts]:
+        """Titles and ids in lower case, those of the product that sells most first: what words are looked for in."""
+        order = pa.array(self.by_popularity)
+        columns = (text_column(texts).combine_chunks() for texts in (self.catalogue.titles, self.catalogue.ids))
+        titles, ids = (pa.chunked_array([pc.utf8_lower(column.take(order))]) for column in columns)
+        return Texts(titles), Texts(ids)
 
     @cached_property
     def slot(self) -> NDArray[np.int32]:
@@ -116,7 +128,7 @@ class ProductMatrix:
 
     def rows_of_keys(self, keys: NDArray[np.int64]) -> NDArray[np.int32]:
         """Return the row of each key, int32[keys]; -1 where the catalogue has no such product."""
-        return self._row_of_key.find(keys)
+        return self.key_index.find(keys)
 
 
 @dataclass(frozen=True)

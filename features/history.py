@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -18,13 +18,10 @@ from configs.errors import NotBuiltError
 from configs.home import read_json
 from features.keys import distinct_keys, repeated_keys
 from features.shopper import Order
-from features.texts import Texts
+from features.texts import Coded, Texts
 
 SEPARATOR = " > "
 """Between the levels of a category path, widest first."""
-
-PIECE = 4096
-"""Rows that are turned into Python objects at a time."""
 
 
 @dataclass(frozen=True)
@@ -50,7 +47,7 @@ class Catalogue:
     """The shop's products in ascending order of id; row numbers are this catalogue's own.
 
     Attributes:
-        ids, titles, categories, brands: one text a product; brand "" is unknown.
+        ids, titles, categories, brands: one text a product; brand "" is unknown. Categories and brands repeat.
         keys, category_keys, brand_keys: int64[products]; brand key 0 is unknown.
         price: float32[products], list price, NaN unknown. in_stock: bool[products].
         margin: float32[products], gross margin of one in money, NaN unknown.
@@ -58,8 +55,8 @@ class Catalogue:
 
     ids: Sequence[str]
     titles: Sequence[str]
-    categories: list[str]
-    brands: list[str]
+    categories: Sequence[str]
+    brands: Sequence[str]
     price: NDArray[np.float32]
     in_stock: NDArray[np.bool_]
     margin: NDArray[np.float32]
@@ -73,13 +70,11 @@ class Catalogue:
     @cached_property
     def levels(self) -> Levels:
         """Each product's place in the category tree."""
-        found = text_column(self.categories).combine_chunks().dictionary_encode()  # numpy would sort every row's text
-        names = sorted(found.dictionary.to_pylist())
-        leaf = pc.index_in(found.dictionary, pa.array(names, pa.string())).to_numpy()[found.indices.to_numpy()]
-        paths = [name.split(SEPARATOR) for name in names]
+        coded = Coded.of(self.categories)
+        leaf, paths = coded.codes, [name.split(SEPARATOR) for name in coded.names]
         parents = np.unique([SEPARATOR.join(path[:-1] or path) for path in paths], return_inverse=True)[1]
         departments = np.unique([path[0] for path in paths], return_inverse=True)[1]
-        return Levels(leaf.astype(np.int32), parents[leaf].astype(np.int32), departments[leaf].astype(np.int32))
+        return Levels(leaf, parents[leaf].astype(np.int32), departments[leaf].astype(np.int32))
 
     @classmethod
     def of(
@@ -87,8 +82,8 @@ class Catalogue:
         *,
         ids: Sequence[str],
         titles: Sequence[str],
-        categories: list[str],
-        brands: list[str],
+        categories: Sequence[str],
+        brands: Sequence[str],
         price: NDArray[np.float32],
         in_stock: NDArray[np.bool_],
         margin: NDArray[np.float32] | None = None,
@@ -101,8 +96,8 @@ class Catalogue:
         return cls(
             ids,
             titles,
-            categories,
-            brands,
+            Coded.of(categories),
+            Coded.of(brands),
             price,
             in_stock,
             np.full(len(ids), np.nan, dtype=np.float32) if margin is None else margin,
@@ -206,28 +201,17 @@ def load_catalogue(data: Path) -> Catalogue:
     return catalogue_of(_read(data / "products.parquet").sort_by("product_id"))
 
 
-def catalogue_of(table: pa.Table, keys: Mapping[str, NDArray[np.int64]] | None = None) -> Catalogue:
-    """Return the catalogue of a table with the contract's product columns, in the table's order.
-
-    Args:
-        table: products. keys: the three arrays of keys by their name, where they are known already.
-    """
-    columns: dict[str, Any] = {
-        "ids": Texts(table["product_id"]),
-        "titles": Texts(table["title"]),
-        "categories": _repeated_texts(table["category"]),
-        "brands": _repeated_texts(table["brand"]),
-        "price": _numbers(table["price"]).astype(np.float32),
-        "in_stock": table["in_stock"].to_numpy().astype(bool),
-        "margin": _numbers(table["margin"]).astype(np.float32),
-    }
-    return Catalogue.of(**columns) if keys is None else Catalogue(**(columns | dict(keys)))
-
-
-def text_column(texts: Sequence[str]) -> pa.ChunkedArray:
-    """Return texts as a column, made piece by piece, so that another thread may go on in between."""
-    pieces = (texts[start : start + PIECE] for start in range(0, len(texts), PIECE))
-    return pa.chunked_array([pa.array(piece, pa.string()) for piece in pieces], pa.string())
+def catalogue_of(table: pa.Table) -> Catalogue:
+    """Return the catalogue of a table with the contract's product columns, in the table's order."""
+    return Catalogue.of(
+        ids=Texts(table["product_id"]),
+        titles=Texts(table["title"]),
+        categories=Coded.of_column(table["category"]),
+        brands=Coded.of_column(table["brand"]),
+        price=_numbers(table["price"]).astype(np.float32),
+        in_stock=table["in_stock"].to_numpy().astype(bool),
+        margin=_numbers(table["margin"]).astype(np.float32),
+    )
 
 
 def load_history(data: Path) -> History:
@@ -273,13 +257,6 @@ def _read(path: Path) -> pa.Table:
     if not path.exists():
         raise NotBuiltError(f"{path} does not exist: run `tillwise ingest` first.")
     return pq.read_table(path)
-
-
-def _repeated_texts(column: pa.ChunkedArray) -> list[str]:
-    """Return a column's texts, equal ones being one object: a catalogue has few categories and brands."""
-    found = column.combine_chunks().dictionary_encode()
-    texts, codes = found.dictionary.to_pylist(), found.indices
-    return [texts[code] for start in range(0, len(codes), PIECE) for code in codes.slice(start, PIECE).to_pylist()]
 
 
 def _numbers(column: pa.ChunkedArray) -> NDArray[np.float64]:

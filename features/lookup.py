@@ -41,28 +41,39 @@ class KeyIndex:
 
     Keys are digests, so their highest bits tell where they lie among the sorted ones, to within a few places.
 
-    Args:
-        keys: int64[n], distinct, any order.
+    Attributes:
+        keys: int64[n], ascending. order: int32[n], the place of each where they came from.
+        start: int32[buckets + 1], where the keys of each bucket begin, that is of each value of their highest bits.
     """
 
-    def __init__(self, keys: NDArray[np.int64]) -> None:
-        self._order = np.argsort(keys).astype(np.int32)
-        self._keys = keys[self._order]
-        bits = max(1, int(keys.size).bit_length())
-        self._shift, self._half = 64 - bits, 1 << (bits - 1)
-        bucket = (self._keys >> self._shift) + self._half
-        self._start = np.searchsorted(bucket, np.arange((1 << bits) + 1)).astype(np.int32)
+    def __init__(self, keys: NDArray[np.int64], order: NDArray[np.int32], start: NDArray[np.int32]) -> None:
+        self.keys, self.order, self.start = keys, order, start
+        self._shift, self._half = _buckets(keys.size)
+
+    @classmethod
+    def of(cls, keys: NDArray[np.int64]) -> KeyIndex:
+        """Return the index of int64[n] distinct keys in any order."""
+        order = np.argsort(keys).astype(np.int32)
+        shift, half = _buckets(keys.size)
+        bucket = (keys[order] >> shift) + half
+        return cls(keys[order], order, np.searchsorted(bucket, np.arange(2 * half + 1)).astype(np.int32))
 
     def find(self, keys: NDArray[np.int64]) -> NDArray[np.int32]:
         """Return the place of each among the index's keys, int32[keys]; -1 where it has no such."""
-        return _find(keys, self._keys, self._order, self._start, self._shift, self._half)
+        return _find(keys, self.keys, self.order, self.start, self._shift, self._half)
 
     def find_one(self, key: int) -> int:
         """Return the place of one key; -1 if the index has no such."""
         bucket = (key >> self._shift) + self._half
-        low, high = int(self._start[bucket]), int(self._start[bucket + 1])
-        place = low + int(np.searchsorted(self._keys[low:high], key))
-        return int(self._order[place]) if place < high and self._keys[place] == key else -1
+        low, high = int(self.start[bucket]), int(self.start[bucket + 1])
+        place = low + int(np.searchsorted(self.keys[low:high], key))
+        return int(self.order[place]) if place < high and self.keys[place] == key else -1
+
+
+def _buckets(size: int) -> tuple[int, int]:
+    """Return by how many bits a key is shifted to its bucket, and what is then added: half the number of buckets."""
+    bits = max(1, size.bit_length())
+    return 64 - bits, 1 << (bits - 1)
 
 
 @compiled

@@ -13,6 +13,11 @@ from features.top import top_rows
 SEGMENTS = ("unknown", "new", "regular", "lapsed")
 """In the order of rows of a popular set; `ShopperState.segment` names the last three, unknown has no orders at all."""
 
+MEANING = (
+    "new: under 3 orders; lapsed: silent for over three usual gaps and 28 days; regular: all others; unknown: anybody"
+)
+"""What segments are, for whoever asks about one."""
+
 MOST = 400
 """Products of a popular set: as many as a request may ask for and have in its cart, with some to spare."""
 

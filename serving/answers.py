@@ -3,7 +3,12 @@
 Kept for about two seconds, by a worker for itself. An answer's name is all that it is made of: the whole question,
 what Redis holds of session and shopper, byte by byte, and what is served. So any event of the session ends it,
 whichever worker the next request comes to, and nothing has to be told to anybody. The answer keeps its `request_id` and
-is not logged as a second exposure; two workers that are asked in the same two seconds answer for themselves.
+is not logged as a second exposure.
+
+Two workers that are asked in the same two seconds answer for themselves, on purpose. To share answers in Redis, every
+request would write one that hardly any ever reads: a browser keeps its connection, and with it its worker. What a
+second answer costs is one ranking and a second exposure with a `request_id` of its own. Both show the same products,
+where no chance rules: they are made of the same. Outcomes that name no `request_id` go to the newer one.
 """
 
 from __future__ import annotations

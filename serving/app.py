@@ -71,7 +71,7 @@ def make_serving_app(settings: Settings, models: Models, experiments: RunningExp
     if settings.serving.exposures.enabled:
         shadows = Shadows(experiments, models.recommender)
         exposures = ExposureLog(broker, settings.serving.exposures, settings.events, shadows, state.remember)
-    rules = RuleBook(settings.serving.rules_file, models.champion.matrix)
+    rules = RuleBook(settings.serving.rules_file, models.champion.matrix, experiments.now.rules)
     models.prepare(rules.over)
     door = _door(settings)
     ladder = Ladder(lambda: door.inside)

@@ -108,7 +108,7 @@ class BareEngine:
         )
 
 
-@get(["/v1/products", "/v1/profiles/{profile_id:path}"], include_in_schema=False, sync_to_thread=False)
+@get(["/v1/products", "/v1/popular", "/v1/profiles/{profile_id:path}"], include_in_schema=False, sync_to_thread=False)
 def needs_model() -> None:
     """Say why what needs a model does not answer.
 

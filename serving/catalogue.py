@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 import numpy as np
 import pyarrow as pa
@@ -11,7 +11,7 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from features.context import ProductMatrix
-from features.history import text_column
+from features.texts import Coded
 from serving.schema import Product
 
 BLOCK = 4096
@@ -21,18 +21,15 @@ BLOCK = 4096
 class ProductSearch:
     """Searches titles, categories, brands and ids of a package's products, the most popular first.
 
-    The texts are Arrow columns: a million products take a third of what they would as Python strings.
+    The texts are columns that the package maps, in the order in which they are looked through.
     """
 
     def __init__(self, matrix: ProductMatrix) -> None:
         catalogue, self._rows = matrix.catalogue, matrix.by_popularity
         self._matrix = matrix
-        own, shared = (catalogue.titles, catalogue.ids), (catalogue.categories, catalogue.brands)
-        order = pa.array(self._rows)
-        self._own = [_lower(text_column(texts).combine_chunks().take(order)) for texts in own]
-        names = (text_column(texts).combine_chunks().dictionary_encode() for texts in shared)
-        self._shared = [(_lower(texts.dictionary), texts.indices.to_numpy()[self._rows]) for texts in names]
-        pa.default_memory_pool().release_unused()  # of building: of a million products 100 MB
+        self._own = [pa.array(texts) for texts in matrix.searched]
+        shared = (Coded.of(texts) for texts in (catalogue.categories, catalogue.brands))
+        self._shared = [(_lower(pa.array(texts.names, pa.string())), texts.codes) for texts in shared]
 
     def find(self, words: str, limit: int) -> list[Product]:
         """Return up to `limit` products of which each word is in some text; of an empty query the most popular."""
@@ -49,12 +46,16 @@ class ProductSearch:
             found += rows[holding].tolist()
             if len(found) >= limit:
                 break
-        return [self._product(row) for row in found[:limit]]
+        return self.products(found[:limit])
 
     def popular(self, limit: int) -> list[Product]:
         """Return the products in stock that sell most, at most `limit`."""
         best, in_stock = self._matrix.by_popularity, self._matrix.catalogue.in_stock
-        return [self._product(row) for row in best[in_stock[best]][:limit].tolist()]
+        return self.products(best[in_stock[best]][:limit].tolist())
+
+    def products(self, rows: Iterable[int]) -> list[Product]:
+        """Return what the catalogue knows of products, in the order given."""
+        return [self._product(row) for row in rows]
 
     def _test(self, word: str) -> Callable[[int], NDArray[np.bool_]]:
         """Return what tells of a block which products, bool[block], hold the word in any of their texts."""
@@ -62,7 +63,8 @@ class ProductSearch:
 
         def test(start: int) -> NDArray[np.bool_]:
             found = [_holds(texts.slice(start, BLOCK), word) for texts in self._own]
-            found += [holds[codes[start : start + BLOCK]] for holds, codes in named]
+            rows = self._rows[start : start + BLOCK]
+            found += [holds[codes[rows]] for holds, codes in named]
             holding: NDArray[np.bool_] = np.logical_or.reduce(found)
             return holding
 

@@ -21,12 +21,15 @@ def serve(settings: Settings) -> None:
     """Replace this process by the server, in the foreground, until SIGTERM or SIGINT.
 
     Raises:
-        NotBuiltError: no model is champion yet, nor ever served here. ConfigError: the experiments file does not fit.
+        NotBuiltError: no model is champion yet, nor ever served here. ConfigError: the experiments file or an arm's
+            rules file does not fit.
     """
     if settings.serving.experiments is not None:
         from serving.experiments import running_experiments
+        from serving.rules import read_rules
 
-        running_experiments(settings)  # here it is one sentence, in a worker it would be a stack trace
+        for file in running_experiments(settings).rules.values():  # here it is one sentence, in a worker a stack trace
+            read_rules(file)
     if settings.serving.package is None:
         _point_at_champion(settings)
     environment = os.environ | {

@@ -86,7 +86,7 @@ class Engine:
         started = time.perf_counter()
         check(request, self.limits)
         asked = await self._asked(request, budget)
-        rules = self.rules.over(asked.served.matrix)
+        rules = self.rules.over(asked.served.matrix, asked.arm_name)
         name, recent = self.recent.find(request, asked.known, asked.served.version, rules.version, asked.arm_name)
         if recent is not None:
             return recent
@@ -149,6 +149,8 @@ class Engine:
         if assigned.arm is not None and assigned.arm.alias != CHAMPION:
             other = self.models.named(assigned.arm.alias)
             served, missing = other or served, None if other else f"no model is {assigned.arm.alias}"
+        if assigned.arm is not None and assigned.arm.weights:
+            served = served.weighted(assigned.arm.weights)
         cart = cart_of(request, list(known.session.cart) if known.session else [])
         return Asked(request, uuid.uuid4().hex, at, now, known, cart, assigned, served, missing)
 

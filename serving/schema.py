@@ -235,7 +235,7 @@ class RefusedPackage(msgspec.Struct, frozen=True):
 
 
 class RefusedRules(msgspec.Struct):
-    """A change of the rules file that does not fit; the rules before it serve on."""
+    """A change of a rules file that does not fit; the rules before it serve on."""
 
     reason: str
     at: str
@@ -259,7 +259,13 @@ class RulesStatus(msgspec.Struct):
 
     version: str
     loaded_at: Annotated[str, Meta(description="by the wall clock")]
-    refused: Annotated[RefusedRules | None, Meta(description="the newest change of the file, if it was refused")]
+    refused: Annotated[
+        RefusedRules | None, Meta(description="the newest change of the file, or of an arm's, if it was refused")
+    ]
+    arms: Annotated[
+        dict[str, str],
+        Meta(description="versions of the rules of the experiment's arms that have some of their own, by arm"),
+    ]
 
 
 class RefusedRelease(msgspec.Struct):

@@ -35,6 +35,7 @@ def rules_status(rules: RuleBook) -> RulesStatus:
         rules.version,
         moment(rules.loaded_at),
         None if refused is None else RefusedRules(refused.reason, moment(refused.at)),
+        dict(rules.arms),
     )
 
 

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
 from numpy.typing import NDArray
+
+from features.texts import Texts, text_column
 
 PAGE_BYTES = 4096
 
@@ -24,6 +27,21 @@ def map_array_now(folder: Path, name: str) -> NDArray[Any]:
     array = map_array(folder, name)
     array.ravel(order="K").view(np.uint8)[::PAGE_BYTES].max(initial=0)  # touches a byte of each page
     return array
+
+
+def save_texts(folder: Path, name: str, texts: Sequence[str]) -> None:
+    """Write texts as two arrays: their bytes one after the other, and where each begins."""
+    column = text_column(texts).combine_chunks()
+    _, starts, content = column.buffers()
+    start = np.frombuffer(starts, np.int32)[column.offset : column.offset + len(column) + 1]
+    told = np.frombuffer(content or b"", np.uint8)[start[0] : start[-1]]
+    save_named(folder, {"start": start - start[0], "bytes": told}, f"{name}_")
+
+
+def map_texts(folder: Path, name: str) -> Texts:
+    """Return the texts that `save_texts` wrote, memory-mapped."""
+    start, told = (pa.py_buffer(map_array(folder, f"{name}_{part}")) for part in ("start", "bytes"))
+    return Texts(pa.chunked_array([pa.StringArray.from_buffers(start.size // 4 - 1, start, told)]))
 
 
 def save_named(folder: Path, arrays: Mapping[str, NDArray[Any]], prefix: str = "") -> None:

@@ -1,10 +1,9 @@
 """A model package: one versioned folder with everything that ranking needs, in formats that cannot execute code.
 
-Layout: `manifest.json` (schema, cutoff, settings, checksums), `products.parquet`, `*.npy` (memory-mapped, so workers
-share them), among them `neural_*.npy` (the network's arrays) and `encoder_*.npy` (the encoder's), `ranker.txt`
-(LightGBM text), `ranker.onnx` (the same trees), `student.onnx` and `student_int8.onnx`, `golden.parquet` (requests and
-the answers it gave when it was made: see `training.selftest`). The version is a digest of the content: same inputs,
-same version.
+Layout: `manifest.json` (schema, cutoff, settings, checksums), `*.npy` (memory-mapped, so workers share them: see
+`training.product_side`; among them `neural_*.npy`, the network's arrays), `ranker.txt` (LightGBM text), `ranker.onnx`
+(the same trees), `student.onnx` and `student_int8.onnx`, `golden.parquet` (requests and the answers it gave when it was
+made: see `training.selftest`). The version is a digest of the content: same inputs, same version.
 """
 
 from __future__ import annotations
@@ -31,7 +30,7 @@ from training.golden import Golden, load_golden, save_golden
 from training.neural.network import NeuralRanker
 from training.product_side import load_side, save_side
 
-FORMAT = 9
+FORMAT = 10
 MANIFEST, RANKER, TREES, NEURAL, GOLDEN = "manifest.json", "ranker.txt", "ranker.onnx", "neural_", "golden.parquet"
 STUDENTS = ("student", "student_int8")
 POPULAR = "segment_popular"

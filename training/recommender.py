@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping
+from copy import copy
+from dataclasses import dataclass, replace
 from functools import partial
 
 import numpy as np
@@ -30,10 +31,13 @@ FALLBACKS = ("frequently_bought_together", "popularity")
 SEGMENT = "segment_popularity"
 """The arm that costs next to nothing: what sells to shoppers of the same segment, prepared when the model was made."""
 
+SIGNALS = "signals"
+"""The arm of weighted signals."""
+
 SCORES = ("gbm", "neural", "student", "student_int8")
 """Arms that rank by one model's raw score, whichever head the package's settings chose."""
 
-ARMS = ("model", "value", *SCORES, "signals", *FALLBACKS, SEGMENT)
+ARMS = ("model", "value", *SCORES, SIGNALS, *FALLBACKS, SEGMENT)
 """Names of the ways to rank: by the head that the settings chose, for the most conversions ("model") or for the most
 expected value, probability × what selling one earns ("value"); by each model alone; by weighted signals of activity,
 history and context, without a model; the fallbacks; and the popular set of the shopper's segment."""
@@ -67,11 +71,23 @@ class Recommender:
             "model": Recommender._by_probability,
             "value": Recommender._by_value,
             **{name: partial(Recommender._by_score, name=name) for name in SCORES},
-            "signals": Recommender._by_signals,
+            SIGNALS: Recommender._by_signals,
             "frequently_bought_together": lambda _, context, k: by_confidence(context, k),
             "popularity": lambda _, context, k: by_popularity(context, k),
             SEGMENT: Recommender._by_segment,
         }
+
+    def weighted(self, weights: Mapping[str, float]) -> Recommender:
+        """Return one that ranks with some other weights of the arm `signals`; it shares this one's models.
+
+        Args:
+            weights: some of those of `configs.learning.SignalSettings`, by name.
+        """
+        ranking = self.package.ranking
+        changed = ranking.model_copy(update={"weights": ranking.weights.model_copy(update=dict(weights))})
+        found = copy(self)
+        found.package, found._found, found._last = replace(self.package, ranking=changed), None, None
+        return found
 
     def context(
         self, cart: Iterable[str], shopper: ShopperState, now: float, activity: Iterable[Action] = ()
@@ -141,7 +157,7 @@ class Recommender:
 
     def browses(self, arm: str) -> bool:
         """Return whether the arm looks at recent activity."""
-        return arm == "signals" or (arm == "model" and self.package.ranking.signals > 0)
+        return arm == SIGNALS or (arm == "model" and self.package.ranking.signals > 0)
 
     def probability(self, context: Context, rows: NDArray[np.int32]) -> NDArray[np.float64]:
         """Return float64[rows], the calibrated probability that each ranked product is taken."""
@@ -189,7 +205,7 @@ class Recommender:
         ranking = self.package.ranking
         if not context.activity.rows.size:
             return np.zeros(rows.size, dtype=bool)
-        if arm == "signals":
+        if arm == SIGNALS:
             return signals(context, rows, ranking.weights).led_by_activity(ranking.weights)
         clear: NDArray[np.bool_] = ranking.signals * activity_term(context, rows, ranking.weights) >= CLEARLY
         return clear

@@ -18,6 +18,7 @@ from features.cooccurrence import Neighbours
 from features.encoder import Encoder
 from features.history import Catalogue
 from features.products import ProductStats
+from features.texts import Coded
 from training.package import ModelPackage, save_package
 from training.selftest import recorded
 
@@ -83,13 +84,13 @@ def _matrix(real: ProductMatrix, copies: Copies, chance: np.random.Generator) ->
 
 
 def _catalogue(real: Catalogue, copies: Copies, chance: np.random.Generator) -> Catalogue:
-    source = copies.source.tolist()
+    titles, categories, brands = list(real.titles), Coded.of(real.categories), Coded.of(real.brands)
     return Catalogue.of(
         ids=copies.ids,
         # Titles of their own: the memory they take is part of what is measured.
-        titles=[f"{real.titles[row]} {number}" for number, row in enumerate(source)],
-        categories=[real.categories[row] for row in source],
-        brands=[real.brands[row] for row in source],
+        titles=[f"{titles[row]} {number}" for number, row in enumerate(copies.source.tolist())],
+        categories=Coded(categories.names, categories.codes[copies.source]),
+        brands=Coded(brands.names, brands.codes[copies.source]),
         price=_about(real.price[copies.source], chance),
         in_stock=real.in_stock[copies.source],
         margin=_about(real.margin[copies.source], chance),

@@ -11,9 +11,11 @@ itself count. Names are not bound to an experiment: another salt deals the same 
 from __future__ import annotations
 
 from bisect import bisect_right
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import accumulate
+from pathlib import Path
 
 import mmh3
 
@@ -56,6 +58,12 @@ class Experiments:
     """The running experiment, if there is one."""
 
     running: Experiment | None = None
+
+    @property
+    def rules(self) -> Mapping[str, Path]:
+        """The rules file of each arm that has one of its own."""
+        arms = () if self.running is None else self.running.arms
+        return {arm.name: arm.rules for arm in arms if arm.rules is not None}
 
     @cached_property
     def shadows(self) -> tuple[Arm, ...]:

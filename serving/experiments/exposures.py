@@ -55,6 +55,8 @@ class Shadows:
         took_ms: dict[str, float] = {}
         for arm in self.arms(item):
             model, started = self.model(arm.alias), time.perf_counter()
+            if model is not None and arm.weights:
+                model = model.weighted(arm.weights)
             try:
                 lists[arm.name] = () if model is None else self._rank(item, arm, model)
             except Exception:  # a shadow is an attempt: what goes wrong in it concerns nobody but the log

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 
@@ -59,6 +59,17 @@ class Served:
     def search(self) -> ProductSearch:
         """Finds its products by words."""
         return ProductSearch(self.matrix)
+
+    @cached_property
+    def _weighted(self) -> dict[frozenset[tuple[str, float]], Served]:
+        return {}
+
+    def weighted(self, weights: Mapping[str, float]) -> Served:
+        """Return the same package with some other weights of the arm `signals`; asked for again, the same object."""
+        name = frozenset(weights.items())
+        if name not in self._weighted:
+            self._weighted[name] = replace(self, recommender=self.recommender.weighted(weights))
+        return self._weighted[name]
 
     @classmethod
     def of(cls, package: ModelPackage) -> Served:

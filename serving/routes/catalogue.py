@@ -6,16 +6,21 @@ from typing import Annotated
 
 from litestar import Response, get
 from litestar.di import NamedDependency
-from litestar.params import HeaderParameter, Parameter
+from litestar.params import HeaderParameter, Parameter, QueryParameter
 
+from features.segments import MEANING, SEGMENTS
 from serving.access import OPEN
 from serving.caching import PublicCache
 from serving.models import Models
+from serving.path import RequestError
 from serving.responses import unchanged, wrong
 from serving.schema import ProductList
 
 IfNoneMatch = Annotated[
     str | None, HeaderParameter(name="If-None-Match", description="ETag of an answer that you still have")
+]
+Segment = Annotated[
+    str | None, QueryParameter(enum=SEGMENTS, description=f"of shoppers ({MEANING}); not given: all shoppers")
 ]
 _RESPONSES = wrong(400, 429, 503) | unchanged
 
@@ -38,8 +43,17 @@ def popular(
     models: NamedDependency[Models],
     public: NamedDependency[PublicCache],
     k: Annotated[int, Parameter(ge=1, le=100, description="items wanted")] = 10,
+    segment: Segment = None,
     known: IfNoneMatch = None,
 ) -> Response[ProductList]:
-    """Return the products in stock that sell most: what a page may show where it cannot ask for recommendations."""
+    """Return the products in stock that sell most: what a page may show where it cannot ask for recommendations.
+
+    With a segment, those that sell most to its shoppers, prepared with the model: what recommendations fall back to.
+    """
     served = models.champion
-    return public.answer(ProductList(served.search.popular(k)), known, "popular", served.version, k)
+    if segment is None:
+        return public.answer(ProductList(served.search.popular(k)), known, "popular", served.version, k)
+    if segment not in SEGMENTS:
+        raise RequestError("segment", f"is {segment!r}, expected one of {', '.join(SEGMENTS)}")
+    rows = served.package.popular[SEGMENTS.index(segment)][:k].tolist()
+    return public.answer(ProductList(served.search.products(rows)), known, "popular", served.version, k, segment)

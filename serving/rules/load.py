@@ -21,10 +21,15 @@ EXPLAINED = "Its keys are explained in serving/rules/schema.py."
 
 @dataclass(frozen=True)
 class RuleFile:
-    """Rules, and the version of the file that they come from: hex digits of its content's digest."""
+    """Rules, and their version: hex digits of the digest of the content that they come from."""
 
     rules: Rules
     version: str
+
+    def over(self, base: RuleFile) -> RuleFile:
+        """Return the base's rules with each part that this file tells in the place of the base's whole part."""
+        told = {name: getattr(self.rules, name) for name in self.rules.model_fields_set}
+        return RuleFile(base.rules.model_copy(update=told), _version(f"{base.version} {self.version}".encode()))
 
 
 def read_rules(path: Path) -> RuleFile:
@@ -36,10 +41,16 @@ def read_rules(path: Path) -> RuleFile:
     try:
         content = path.read_bytes()
     except OSError as error:
-        raise ConfigError(f"Rules file {path} cannot be read: {error.strerror}. Check serving.rules.") from None
+        raise ConfigError(
+            f"Rules file {path} cannot be read: {error.strerror}. Check the path: serving.rules, or an arm's."
+        ) from None
     if len(content) > LARGEST_BYTES:
         raise ConfigError(f"Rules file {path} has {len(content):,} bytes, expected at most {LARGEST_BYTES:,}.")
-    return RuleFile(_parsed(content, path), hashlib.sha256(content).hexdigest()[:VERSION_DIGITS])
+    return RuleFile(_parsed(content, path), _version(content))
+
+
+def _version(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()[:VERSION_DIGITS]
 
 
 def _parsed(content: bytes, path: Path) -> Rules:

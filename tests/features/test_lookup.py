@@ -18,14 +18,14 @@ CLOSE = st.integers(-50, 50)
 def test_every_key_is_found_where_it_lies_and_no_other(keys: list[int], others: list[int]) -> None:
     place = {key: number for number, key in enumerate(keys)}
     wanted = keys + others
-    found = KeyIndex(np.array(keys, dtype=np.int64)).find(np.array(wanted, dtype=np.int64))
+    found = KeyIndex.of(np.array(keys, dtype=np.int64)).find(np.array(wanted, dtype=np.int64))
     assert found.dtype == np.int32
     assert found.tolist() == [place.get(key, -1) for key in wanted]
 
 
 def test_keys_in_one_heap_are_found_too() -> None:
     heap = np.arange(1_000, 2_000, dtype=np.int64)
-    index = KeyIndex(np.append(heap, [SMALLEST, LARGEST]))
+    index = KeyIndex.of(np.append(heap, [SMALLEST, LARGEST]))
     assert index.find(heap).tolist() == list(range(heap.size))
     assert index.find(np.array([SMALLEST, LARGEST, 999, 1_000 + heap.size])).tolist() == [
         heap.size,

@@ -15,7 +15,7 @@ IDS = st.lists(st.text(min_size=1, max_size=5), unique=True, max_size=40)
 
 
 def rows_of(ids: list[str]) -> RowOf:
-    return RowOf(ids, KeyIndex(stable_keys(ids)))
+    return RowOf(ids, KeyIndex.of(stable_keys(ids)))
 
 
 @given(IDS, st.lists(st.text(max_size=5), max_size=10))
@@ -28,7 +28,7 @@ def test_it_says_what_a_dictionary_says(ids: list[str], others: list[str]) -> No
 
 
 def test_another_id_with_the_key_of_a_product_is_unknown() -> None:
-    disguised = RowOf(["a"], KeyIndex(stable_keys(["b"])))
+    disguised = RowOf(["a"], KeyIndex.of(stable_keys(["b"])))
     assert "b" not in disguised
     assert disguised.known(["b"]).size == 0
 

@@ -1,12 +1,15 @@
-"""Texts over an Arrow column behave as the list of strings that it was made from."""
+"""Texts over an Arrow column, as codes or in files behave as the list of strings that they were made from."""
 
 from __future__ import annotations
 
 import numpy as np
 import pyarrow as pa
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from features.texts import Texts
+from features.texts import Coded, Texts, text_column
+from training.arrays import map_texts, save_texts
 
 WORDS = ["oat milk", "", "crème fraîche", "oat milk", "卵"]
 
@@ -29,3 +32,27 @@ def test_there_may_be_none() -> None:
 def test_a_place_beyond_the_end_is_refused() -> None:
     with pytest.raises(IndexError):
         Texts(pa.chunked_array([WORDS]))[5]
+
+
+@given(st.lists(st.sampled_from(["b", "a", "", "ä > x"])), st.integers(-3, 9))
+def test_codes_stand_for_the_texts_they_are_made_of(texts: list[str], place: int) -> None:
+    coded = Coded.of(texts)
+    assert list(coded) == texts
+    assert coded.names == sorted(set(texts))
+    assert coded[place:] == texts[place:]
+    assert [coded[at] for at in range(len(coded))] == texts
+    assert Coded.of(coded) is coded
+    assert text_column(coded).to_pylist() == texts
+
+
+@given(st.lists(st.text(max_size=9), max_size=30), st.integers(0, 4))
+def test_texts_in_files_are_the_same_texts(
+    tmp_path_factory: pytest.TempPathFactory, texts: list[str], first: int
+) -> None:
+    folder = tmp_path_factory.mktemp("texts")
+    for name, told in {
+        "list": texts,
+        "column": Texts(pa.chunked_array([pa.array(texts, pa.string())[first:]])),
+    }.items():
+        save_texts(folder, name, told)
+        assert list(map_texts(folder, name)) == list(told)

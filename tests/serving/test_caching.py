@@ -17,6 +17,7 @@ from configs import Settings
 from events.contract import Event
 from events.embedded import EmbeddedRedis
 from events.profiles import ProfileStore
+from features.segments import SEGMENTS
 from serving.answers import RecentAnswers
 from serving.app import make_app
 from serving.caching import tag_of
@@ -40,7 +41,9 @@ def client(settings: Settings, package: ModelPackage) -> Iterator[TestClient[Lit
         yield client
 
 
-@pytest.mark.parametrize("path", ["/v1/products", "/v1/products?q=a&limit=3", "/v1/popular", "/v1/popular?k=3"])
+@pytest.mark.parametrize(
+    "path", ["/v1/products", "/v1/products?q=a&limit=3", "/v1/popular", "/v1/popular?k=3&segment=new"]
+)
 def test_what_has_not_changed_is_not_sent_again(client: TestClient[Litestar], path: str) -> None:
     first = client.get(path)
     tag = first.headers["etag"]
@@ -55,6 +58,7 @@ def test_what_has_not_changed_is_not_sent_again(client: TestClient[Litestar], pa
 
 def test_a_tag_tells_model_and_parameters_apart(client: TestClient[Litestar], package: ModelPackage) -> None:
     paths = ["/v1/products", "/v1/products?q=a", "/v1/products?limit=3", "/v1/popular", "/v1/popular?k=3"]
+    paths += [f"/v1/popular?segment={segment}" for segment in SEGMENTS]
     assert len({client.get(path).headers["etag"] for path in paths}) == len(paths)
     assert client.get("/v1/popular?k=3").headers["etag"] == tag_of("popular", package.version, 3)
     assert tag_of("popular", "v1", 3) != tag_of("popular", "v2", 3)
@@ -78,6 +82,37 @@ def test_popular_is_what_sells_most_of_what_is_in_stock(client: TestClient[Lites
     expected = sorted(in_stock, key=lambda row: -matrix.stats.popularity[row])[:20]
     assert [item["product_id"] for item in items] == [package.products.ids[row] for row in expected]
     assert all(item["in_stock"] for item in items)
+
+
+def test_popular_by_segment_is_what_recommendations_fall_back_to(
+    client: TestClient[Litestar], package: ModelPackage
+) -> None:
+    sets = {name: client.get(f"/v1/popular?segment={name}&k=30").json()["items"] for name in SEGMENTS}
+    for place, name in enumerate(SEGMENTS):
+        assert [item["product_id"] for item in sets[name]] == [
+            package.products.ids[row] for row in package.popular[place][:30]
+        ]
+        assert all(item["in_stock"] for item in sets[name])
+    nobody = ask(client, cart=[], arm="segment_popularity", k=30)
+    assert [item["product_id"] for item in nobody["items"]] == [item["product_id"] for item in sets["unknown"]]
+    assert nobody["items"][0]["title"] == sets["unknown"][0]["title"]
+
+
+@pytest.mark.parametrize("segment", ["vip", "", "New", "null"])
+def test_a_segment_that_there_is_none_of_is_refused_with_those_there_are(
+    client: TestClient[Litestar], segment: str
+) -> None:
+    answer = client.get("/v1/popular", params={"segment": segment})
+    assert answer.status_code == 400
+    assert answer.json() == {
+        "error": {"field": "segment", "reason": f"is {segment!r}, expected one of unknown, new, regular, lapsed"}
+    }
+    (described,) = [
+        one
+        for one in client.get("/schema/openapi.json").json()["paths"]["/v1/popular"]["get"]["parameters"]
+        if one["name"] == "segment"
+    ]
+    assert set(described["schema"]["enum"]) == set(SEGMENTS)
 
 
 def apply(settings: Settings, *events: Event) -> None:

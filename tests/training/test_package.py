@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +15,7 @@ from configs import Settings
 from configs.errors import PackageError
 from tests.support.shop import QUICK, shop_settings, train_all
 from training.package import ModelPackage
+from training.product_side import WORKED_OUT
 
 
 @pytest.fixture
@@ -38,11 +40,33 @@ def test_training_twice_on_the_same_inputs_gives_the_same_version_whether_or_not
 
 
 def test_a_loaded_package_maps_its_arrays_instead_of_copying_them(package: ModelPackage) -> None:
-    assert isinstance(package.matrix.together.cosine.weight.base, np.memmap)
+    matrix, products = package.matrix, package.products
+    mapped = [
+        matrix.together.cosine.weight,
+        products.in_stock,
+        products.levels.parent,
+        matrix.worth,
+        matrix.key_index.keys,
+    ]
+    assert all(isinstance(array.base, np.memmap) for array in mapped)
+
+
+def test_what_a_package_keeps_of_its_products_is_what_would_be_worked_out_of_them(package: ModelPackage) -> None:
+    afresh = replace(package.matrix, catalogue=replace(package.products))
+    for name in WORKED_OUT:
+        kept, expected = getattr(package.matrix, name), getattr(afresh, name)
+        assert kept.dtype == expected.dtype
+        np.testing.assert_array_equal(kept, expected)
+    for name in ("leaf", "parent", "department"):
+        np.testing.assert_array_equal(getattr(package.products.levels, name), getattr(afresh.catalogue.levels, name))
+    order = package.matrix.by_popularity.tolist()
+    titles, ids = ([texts[row].lower() for row in order] for texts in (package.products.titles, package.products.ids))
+    assert (list(package.matrix.searched[0]), list(package.matrix.searched[1])) == (titles, ids)
+    np.testing.assert_array_equal(package.matrix.key_index.find(package.products.keys), np.arange(len(order)))
 
 
 @pytest.mark.parametrize(
-    "name", ["ranker.txt", "student.onnx", "student_int8.onnx", "cosine_weight.npy", "products.parquet"]
+    "name", ["ranker.txt", "student.onnx", "student_int8.onnx", "cosine_weight.npy", "titles_bytes.npy"]
 )
 def test_a_changed_file_is_refused_by_name(copy: Path, name: str) -> None:
     content = bytearray((copy / name).read_bytes())

@@ -11,6 +11,7 @@ import pytest
 
 from configs.errors import ConfigError
 from serving.experiments import read_experiment
+from serving.experiments.file import experiment_of
 from tests.serving.experiments.support import arm, experiment, written
 
 CHANCE: dict[str, Any] = {"epsilon": 0.2, "slots": 2, "pool": 10, "max_share_of_requests": 0.1}
@@ -45,7 +46,18 @@ def test_a_file_that_fits_is_read(tmp_path: Path) -> None:
         (experiment(arm(exploration=CHANCE | {"pool": 2, "slots": 3})), ["pool is 2", "slots (3)"]),
         (experiment(arm(exploration=CHANCE | {"epsilon": 0})), ["epsilon", "found '0'"]),
         (experiment(arm(alias="challenger")), ["arms.0.alias", "'challenger'", "champion"]),
-        (experiment(arm(rules="rules.yaml")), ["arms.0.rules", "rules.yaml", "no rules for single arms"]),
+        (experiment(arm(), arm("b", None, rules="rules.yaml")), ["arms.1", "shown to nobody", "rules"]),
+        (experiment(arm(weights={"view": 2})), ["arms.0", "weights are those of ranking: signals", "'model'"]),
+        (experiment(arm(ranking="signals", weights={"colour": 2})), ["arms.0.weights: colour", "Extra inputs"]),
+        (
+            experiment(arm(ranking="signals", weights={"half_life_minutes": 0})),
+            ["arms.0.weights: half_life_minutes", "greater than 0", "found '0"],
+        ),
+        (experiment(arm(ranking="signals", weights={"most_actions": 2.5})), ["arms.0.weights: most_actions", "2.5"]),
+        (
+            experiment(arm(ranking="signals", weights={"cart": 0, "popularity": 0, "price": 0})),
+            ["arms.0.weights: together: cart, popularity and price are all 0"],
+        ),
     ],
 )
 def test_what_does_not_fit_is_named_with_file_key_and_expectation(
@@ -67,9 +79,25 @@ def test_the_readme_s_example_is_a_file_that_fits(tmp_path: Path) -> None:
 
 
 def test_what_a_service_holds_may_be_named(tmp_path: Path) -> None:
-    path = written(tmp_path, experiment(arm(alias="challenger", rules="rules.yaml")))
-    (found,) = read_experiment(path, aliases={"champion", "challenger"}, rules=True).arms
-    assert (found.alias, found.rules) == ("challenger", Path("rules.yaml"))
+    elsewhere = tmp_path / "elsewhere" / "rules.yaml"
+    arms = [arm("a", 0.5, alias="challenger", rules="rules.yaml"), arm("b", 0.5, rules=str(elsewhere))]
+    found = read_experiment(written(tmp_path, experiment(*arms)), aliases={"champion", "challenger"}).arms
+    assert [(one.alias, one.rules) for one in found] == [
+        ("challenger", tmp_path / "rules.yaml"),
+        ("champion", elsewhere),
+    ]
+
+
+def test_weights_keep_the_kind_of_number_that_they_are(tmp_path: Path) -> None:
+    told = {"most_actions": 20, "view": 2}
+    (found,) = read_experiment(written(tmp_path, experiment(arm(ranking="signals", weights=told)))).arms
+    assert found.weights == told
+    assert isinstance(found.weights["most_actions"], int)
+
+
+def test_arms_of_a_release_have_no_rules_of_their_own() -> None:
+    with pytest.raises(ConfigError, match=r"arms\.0\.rules is 'rules\.yaml', but only arms of serving\.experiments"):
+        experiment_of(experiment(arm(rules="rules.yaml")), "The release")
 
 
 @pytest.mark.parametrize(("text", "word"), [(None, "cannot be read"), (b"a: [", "not valid YAML"), (b"\xff", "YAML")])
