@@ -163,7 +163,6 @@ def test_without_any_outcome_of_anybody_the_record_is_broken_and_not_the_model(w
     assert serving(world) == "2"
 
 
-@on_each_database
 def test_how_often_one_looks_changes_nothing(new_world: Callable[..., World]) -> None:
     often, once = new_world(seed=9), new_world(seed=9)
     once.at = often.at
