@@ -224,4 +224,9 @@ class RegistrySettings(Section):
     experiment: str = Field(min_length=1, description="MLflow experiment that training runs are logged to")
     beat_arms: tuple[str, ...] = Field(description="arms whose 95 % interval a candidate champion's must lie above")
     poll_seconds: float = Field(gt=0, description="how often `tillwise follow` asks the registry what its aliases mean")
+    lease_seconds: float = Field(
+        gt=0,
+        description="a machine that shares the registry may move aliases for so long without being heard: a move takes "
+        "a second or two, and what a killed process held up goes on after that",
+    )
     gate: GateSettings

@@ -106,6 +106,11 @@ def ids_of(event: Event) -> tuple[str | None, ...]:
     return event.session_id, event.shopper_id, event.anonymous_id, event.previous_id, unit
 
 
+def returned_order(event: Event) -> str | None:
+    """Return the id of the order that an Order Refunded event is about; None of any other event."""
+    return event.order.order_id if event.kind == "refund" and event.order is not None else None
+
+
 def encode(event: Event) -> bytes:
     """Return the event as MessagePack."""
     return _encoder.encode(event)

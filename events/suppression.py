@@ -26,6 +26,11 @@ def digest(an_id: str) -> str:
     return sha256(an_id.encode("utf-8", "surrogatepass")).hexdigest()[:32]
 
 
+def order_digest(order_id: str) -> str:
+    """Return the digest under which an order is on the list whose refunds are to be forgotten; no id of a person's."""
+    return digest(f"order\0{order_id}")
+
+
 def suppressed_until(file: Path) -> dict[str, float]:
     """Return the whole list from its copy in the work folder, digest → unix seconds; empty if there is none.
 

@@ -2,29 +2,20 @@
 
 from __future__ import annotations
 
-from configs.causes import causes
+from configs.causes import AWAY, CLOSED, LOCKED, sign_of
 from configs.errors import BusyError, StageError
 
-LOCKED = ("database is locked", "database table is locked", "could not obtain lock")
-UNWRITABLE = ("readonly database", "disk I/O error", "unable to open database file")
-AWAY = (
-    "connection refused",
-    "connection reset",
-    "connection aborted",
-    "max retries exceeded",
-    "timed out",
-    "no route to",
-)
+UNWRITABLE = (*CLOSED, "disk i/o error")
 
 
 def away_error(error: BaseException, stage: str) -> BusyError | None:
     """Return what to raise if something was locked or did not answer; None: it is something else."""
-    if (found := _sign(error, LOCKED)) is not None:
+    if (found := sign_of(error, LOCKED)) is not None:
         return BusyError(
             f"Stage {stage} found its database locked by another process ({found}): nothing was changed. Wait until "
             "that one is done, or end it (`fuser FILE` names it), and run the same command again."
         )
-    if (found := _sign(error, AWAY)) is not None:
+    if (found := sign_of(error, AWAY)) is not None:
         return BusyError(
             f"Stage {stage} got no answer from what it needs ({found}): nothing half-written was kept. See that the "
             "servers named in the settings run, and run the same command again."
@@ -34,16 +25,10 @@ def away_error(error: BaseException, stage: str) -> BusyError | None:
 
 def database_error(error: BaseException, stage: str) -> StageError | None:
     """Return what to raise if a database file takes nothing any more; None: it is something else."""
-    found = _sign(error, UNWRITABLE)
+    found = sign_of(error, UNWRITABLE)
     if found is None:
         return None
     return StageError(
         f"Stage {stage} could not write to its database ({found}); what it held before still holds. See that its "
         "disk has room and that the file may be written, and run the same command again."
     )
-
-
-def _sign(error: BaseException, signs: tuple[str, ...]) -> str | None:
-    """Return the sign that the text of an error, or of one behind it, bears."""
-    said = [str(link).lower() for link in causes(error)]
-    return next((sign for sign in signs if any(sign.lower() in text for text in said)), None)

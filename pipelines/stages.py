@@ -49,7 +49,7 @@ class Stage:
 
 PROMOTIONS, STEPS_BACK, RELEASES = "promotions", "steps back", "releases"
 """Locks of what decides which model serves: not that of the build, since stepping back must wait neither for training
-nor for a gate. `training.promotion` sees to it that an alias is moved by one at a time."""
+nor for a gate. `training.moving` sees to it that an alias is moved by one at a time."""
 
 STAGES: tuple[Stage, ...] = (
     Stage(

@@ -18,7 +18,7 @@ from features.history import ingest_record
 from pipelines.parts.own import changed_section, consumer, own_home, redis_with_features, service
 from pipelines.replay.run import play_replay
 from pipelines.replay.score import percentiles
-from training.package import MANIFEST
+from training.manifest import MANIFEST
 from training.trials import remember_trial, trial_path, trial_version
 
 ARM = "model"

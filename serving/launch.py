@@ -5,14 +5,16 @@ from __future__ import annotations
 import os
 import sys
 import time
+from pathlib import Path
 
 import structlog
 
 from configs import Settings
-from configs.errors import NotBuiltError
-from serving.clock import STARTED
-from training.aliases import CHAMPION, pointer_path
+from configs.errors import NotBuiltError, PackageError
+from serving.clock import STARTED, start_of
+from training.aliases import CHAMPION, pointer_path, read_pointer
 from training.following import Follower, RegistryError
+from training.manifest import read_manifest
 
 log = structlog.get_logger()
 
@@ -35,11 +37,29 @@ def serve(settings: Settings) -> None:
     environment = os.environ | {
         "BENTOML_DO_NOT_TRACK": "True",
         "BENTOML_HOME": str(settings.work.run / "bentoml"),
-        STARTED: repr(time.time()),
+        STARTED: repr(clock_start(settings)),
     }
     command = [sys.executable, "-m", "bentoml", "serve", "serving.service:Service"]
     command += ["--host", settings.serving.host, "--port", str(settings.serving.port)]
     os.execve(sys.executable, command, environment)
+
+
+def clock_start(settings: Settings) -> float:
+    """Return from when on the service's clock counts: see `serving.clock`."""
+    return start_of(settings.work.run, _data_served(settings), time.time())
+
+
+def _data_served(settings: Settings) -> str | None:
+    """Return the fingerprint of the data behind what is about to serve; None if it cannot be told."""
+    try:
+        folder = settings.serving.package
+        if folder is None:
+            pointer = read_pointer(pointer_path(settings.work, CHAMPION))
+            folder = None if pointer is None else Path(pointer.folder)
+        manifest = None if folder is None else read_manifest(folder)
+    except (PackageError, ValueError):  # workers say what is wrong with it, and serve another one
+        return None
+    return None if manifest is None else manifest.get("data")
 
 
 def _point_at_champion(settings: Settings) -> None:

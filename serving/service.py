@@ -17,6 +17,7 @@ from configs import load_settings
 from configs.logs import configure_logs
 from serving.app import RECOMMENDATIONS, make_bare_app, make_serving_app
 from serving.bare import save_last_resort
+from serving.clock import ClockKeeper
 from serving.experiments import RunningExperiments
 from serving.metrics import LagMeter
 from serving.models import Following, Models
@@ -117,6 +118,8 @@ def _load() -> bool:
         save_last_resort(SETTINGS.work.run, models.champion.package)
     except OSError as error:
         log.warning("nothing is kept for a start without a model", error=str(error))
+    if models.champion.package.clock == "historical":
+        ClockKeeper(SETTINGS.work.run, models.elapsed, lambda: models.champion.package.data).start()
     if SETTINGS.serving.package is None:
         Following(models, SETTINGS, experiments).start()
     return True

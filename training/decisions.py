@@ -8,9 +8,9 @@ from __future__ import annotations
 import getpass
 import json
 import socket
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, Literal
 
 if TYPE_CHECKING:
@@ -62,7 +62,15 @@ class Decision:
     ) -> Decision:
         """Return a decision that is made at this moment by whoever runs this process."""
         at = datetime.now(UTC).isoformat(timespec="microseconds")
-        return cls(at, kind, alias, before, after, _who(), why, evidence)
+        return cls(at, kind, alias, before, after, who(), why, evidence)
+
+    def following(self, history: Sequence[Decision]) -> Decision:
+        """Return it at a moment after all of `history`, oldest first: their order is what counts, and the clocks of the
+        machines that decide may differ."""
+        if not history or self.at > history[-1].at:
+            return self
+        at = datetime.fromisoformat(history[-1].at) + timedelta(microseconds=1)
+        return replace(self, at=at.isoformat(timespec="microseconds"))
 
     def __str__(self) -> str:
         return f"{self.kind} of {self.alias} at {self.at[:19]}Z by {self.who}: {self.why}"
@@ -123,7 +131,8 @@ def standing(history: Iterable[Decision]) -> list[str]:
     return stack
 
 
-def _who() -> str:
+def who() -> str:
+    """Return the user and the machine of this process."""
     try:
         user = getpass.getuser()
     except (KeyError, OSError):  # a container's user may have no name

@@ -19,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from configs.errors import PackageError
-from configs.home import file_digest, read_json, write_json
+from configs.home import file_digest, write_json
 from configs.settings import CandidateSettings, RankingSettings
 from features.context import ProductMatrix
 from features.definitions import COLUMNS
@@ -27,11 +27,12 @@ from features.history import Catalogue
 from training.arrays import load_named, map_array_now, save_named
 from training.blend import Blend
 from training.golden import Golden, load_golden, save_golden
+from training.manifest import MANIFEST, read_manifest
 from training.neural.network import NeuralRanker
 from training.product_side import load_side, save_side
 
 FORMAT = 10
-MANIFEST, RANKER, TREES, NEURAL, GOLDEN = "manifest.json", "ranker.txt", "ranker.onnx", "neural_", "golden.parquet"
+RANKER, TREES, NEURAL, GOLDEN = "ranker.txt", "ranker.onnx", "neural_", "golden.parquet"
 STUDENTS = ("student", "student_int8")
 POPULAR = "segment_popular"
 
@@ -81,7 +82,7 @@ class ModelPackage:
         Raises:
             PackageError: no package, a changed or missing file, or made for other features than this code's.
         """
-        manifest = read_json(folder / MANIFEST)
+        manifest = read_manifest(folder)
         if manifest is None:
             raise PackageError(f"No model package lies in {folder}: run `tillwise train`, or check the path.")
         _check(folder, manifest)

@@ -1,15 +1,14 @@
 """Stages `promote` and `rollback`: who serves is decided here, recorded in the registry, and told to the replicas.
 
-Promotions of one work folder come one after the other, and every move of an alias does. A move is written down, made,
-and written down as made; the pointer that replicas follow takes its place with it. A process that dies in between
-leaves an alias that stands where it stood or where it was moved to, and the next move finds out which (`settle`); a
-pointer that missed it is mended by the follower.
+Promotions of one work folder come one after the other, and every move of an alias does, from whichever machine
+(`moving`). A move is written down, made, and written down as made; the pointer that replicas follow takes its place
+with it. A process that dies in between leaves an alias that stands where it stood or where it was moved to, and the
+next move finds out which (`settle`); a pointer that missed it is mended by the follower.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from contextlib import AbstractContextManager
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -21,6 +20,7 @@ from training.aliases import CHAMPION, pointing
 from training.decisions import Decision, record, settle, standing
 from training.gate import Candidate, Incumbent, Verdict, judge
 from training.gate.fit import loads, self_test
+from training.moving import moving
 from training.registry import champion, download, evaluation_of, registry_client, version_of
 from training.registry_trouble import in_registry
 from training.trials import trial_of
@@ -32,9 +32,6 @@ if TYPE_CHECKING:
 
 ROLLED_BACK = "rolled_back_"
 """With the alias's name, the tag of a version that was stepped back from."""
-
-PATIENCE_SECONDS = 60.0
-"""How long a move waits for another one, which takes seconds."""
 
 
 def promote(
@@ -64,7 +61,7 @@ def promote(
         NotBuiltError: nothing is registered, or no such version.
         PromotionError: the gate refuses, `force` lacks its reason, or the alias was moved meanwhile.
         AlreadyRunningError: another promotion of this work folder is under way.
-        RegistryFailedError: the registry cannot be used.
+        RegistryFailedError: the registry cannot be used; RegistryBusyError: another machine is moving its aliases.
     """
     if force and not why:
         raise PromotionError("A forced promotion needs its reason: add --why 'what you know that the gate does not'.")
@@ -84,11 +81,13 @@ def promote(
         reason = f"forced ({why}) against: {verdict if verdict.objections else 'nothing'}" if force else str(verdict)
         overruled = [check.name for check in verdict.objections]
         told = {"verdict": verdict.as_dict(), "overruled": overruled, **(evidence or {})}
-        before = None if held is None else str(held.version)
-        decision = Decision.now("promote", alias, before, str(chosen.version), why=reason, evidence=told)
-        with moving(settings):
+        before, folder = None if held is None else str(held.version), download(settings, chosen)
+        with moving(settings) as keep:
+            decision = Decision.now("promote", alias, before, str(chosen.version), why=reason, evidence=told)
             _require_unmoved(settings, decision)
-            _carry_out(settings, client, decision, chosen, download(settings, chosen))
+            history = settle(client, settings.registry.model_name, alias, before)
+            decision = decision.following(history)
+            _carry_out(settings, client, decision, chosen, folder, keep)
     return _report(decision, chosen)
 
 
@@ -118,15 +117,14 @@ def rollback(
         RegistryFailedError: the registry cannot be used.
     """
     progress.update("opening the registry", 0.1)
-    with moving(settings), in_registry(settings):
+    _standing_version(settings, alias)  # a registry without a model has no place for a lease
+    with in_registry(settings), moving(settings) as keep:
         client, name = registry_client(settings), settings.registry.model_name
-        held = champion(settings, alias)
-        if held is None:
-            raise NotBuiltError(f"No model is {alias}, so there is nothing to go back from: `tillwise promote` first.")
-        before = str(held.version)
+        before = _standing_version(settings, alias)
         if expected not in (None, before):
             raise PromotionError(f"Version {before} is {alias}, not version {expected}: nothing was moved.")
-        earlier = standing(settle(client, name, alias, before))
+        history = settle(client, name, alias, before)
+        earlier = standing(history)
         if earlier and earlier[-1] == before:
             earlier.pop()
         if not earlier:
@@ -135,12 +133,20 @@ def rollback(
                 "`tillwise promote N` moves the alias to any other version."
             )
         progress.update("checking the package", 0.6)
-        chosen, folder, passed_over = _unharmed(settings, client, earlier[::-1])
+        chosen, folder, passed_over = _unharmed(settings, client, earlier[::-1], keep)
         reason = "; ".join([why or "no reason was given", *passed_over])
         decision = Decision.now("rollback", alias, before, str(chosen.version), why=reason, evidence=evidence or {})
+        decision = decision.following(history)
         client.set_model_version_tag(name, before, f"{ROLLED_BACK}{alias}", str(decision))
-        _carry_out(settings, client, decision, chosen, folder)
+        _carry_out(settings, client, decision, chosen, folder, keep)
     return _report(decision, chosen)
+
+
+def _standing_version(settings: Settings, alias: str) -> str:
+    held = champion(settings, alias)
+    if held is None:
+        raise NotBuiltError(f"No model is {alias}, so there is nothing to go back from: `tillwise promote` first.")
+    return str(held.version)
 
 
 def _judged(settings: Settings, client: MlflowClient, chosen: ModelVersion, alias: str, progress: Progress) -> Verdict:
@@ -156,13 +162,16 @@ def _judged(settings: Settings, client: MlflowClient, chosen: ModelVersion, alia
     return judge(settings, candidate, incumbent, lambda doing, done: progress.update(doing, 0.1 + 0.8 * done))
 
 
-def _unharmed(settings: Settings, client: MlflowClient, versions: list[str]) -> tuple[ModelVersion, Path, list[str]]:
+def _unharmed(
+    settings: Settings, client: MlflowClient, versions: Sequence[str], keep: Callable[[], None]
+) -> tuple[ModelVersion, Path, list[str]]:
     """Return the first of the versions whose package is whole, its folder, and what was wrong with those before it."""
     passed_over: list[str] = []
     for number in versions:
         chosen = version_of(client, settings, number)
         folder = download(settings, chosen)
         harm = _harm(folder)
+        keep()  # fetching and loading a package takes its time
         if harm is None:
             return chosen, folder, passed_over
         passed_over.append(f"version {number} was passed over: {harm}")
@@ -178,11 +187,6 @@ def _harm(folder: Path) -> str | None:
     return None if answers.passed else answers.says
 
 
-def moving(settings: Settings) -> AbstractContextManager[None]:
-    """Return what is held while an alias is moved or taken away: one at a time in a work folder."""
-    return exclusive(settings.work.run / "aliases.lock", what="A move of an alias", patience=PATIENCE_SECONDS)
-
-
 def _require_unmoved(settings: Settings, decision: Decision) -> None:
     """Refuse to move an alias that somebody else moved since it was looked at: the verdict was on another champion."""
     held = champion(settings, decision.alias)
@@ -195,13 +199,18 @@ def _require_unmoved(settings: Settings, decision: Decision) -> None:
 
 
 def _carry_out(
-    settings: Settings, client: MlflowClient, decision: Decision, chosen: ModelVersion, folder: Path
+    settings: Settings,
+    client: MlflowClient,
+    decision: Decision,
+    chosen: ModelVersion,
+    folder: Path,
+    keep: Callable[[], None],
 ) -> None:
     """Record a decision, move the alias, and tell the replicas on this machine; others hear it from the registry."""
     name, alias, package = settings.registry.model_name, decision.alias, chosen.tags["package"]
-    settle(client, name, alias, decision.before)
     record(client, name, replace(decision, state="begun"))
     with pointing(settings.work, alias, version=decision.after, package=package, folder=folder, by=str(decision)):
+        keep()
         client.set_registered_model_alias(name, alias, chosen.version)
     record(client, name, decision)
     if decision.kind == "promote":

@@ -15,7 +15,8 @@ from configs import Progress, Settings, StageReport
 from configs.errors import NotBuiltError
 from configs.home import read_json, replace_directory
 from training.aliases import CHAMPION, local_folder, registry_uri
-from training.package import MANIFEST, ModelPackage
+from training.manifest import MANIFEST
+from training.package import ModelPackage
 from training.registry_trouble import in_registry
 from training.run_log import log_run
 
@@ -72,18 +73,6 @@ def champion(settings: Settings, alias: str = CHAMPION) -> ModelVersion | None:
             if error.error_code in UNKNOWN:
                 return None
             raise
-
-
-def champion_package(settings: Settings, alias: str = CHAMPION) -> Path:
-    """Return the folder of the package that an alias points at, downloading it if the registry is remote.
-
-    Raises:
-        NotBuiltError: no version has the alias.
-    """
-    held = champion(settings, alias)
-    if held is None:
-        raise NotBuiltError(f"No model is {alias} yet: run `make run`, or `tillwise train`, `register` and `promote`.")
-    return download(settings, held)
 
 
 def registry_client(settings: Settings) -> MlflowClient:

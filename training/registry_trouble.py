@@ -6,23 +6,21 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from configs import Settings
-from configs.causes import causes
+from configs.causes import AWAY, CLOSED, DAMAGED, FULL, LOCKED, sign_of
 from configs.errors import RegistryBusyError, RegistryFailedError, TillwiseError
 from configs.urls import without_password
 from training.aliases import registry_uri
-
-LOCKED = ("database is locked", "database table is locked", "deadlock detected", "lock timeout")
-FULL = ("disk is full", "disk full", "No space left on device")
-AWAY = ("Max retries exceeded", "Connection refused", "connection failed", "could not connect", "Name or service not")
-DAMAGED = ("file is not a database", "disk image is malformed")
-CLOSED = ("unable to open database file", "readonly database", "Permission denied")
 
 AGAIN = "and run the same command again"
 _KNOWN: tuple[tuple[type[RegistryFailedError], tuple[str, ...], str], ...] = (
     (RegistryBusyError, LOCKED, f"is locked by another process: wait until that is done, {AGAIN}"),
     (RegistryFailedError, FULL, f"has no room left: free some space where it lies, {AGAIN}"),
     (RegistryFailedError, DAMAGED, "is damaged: restore its database from a copy, or move it away and register again"),
-    (RegistryFailedError, CLOSED, "cannot be opened: check that its folder is there and may be written"),
+    (
+        RegistryFailedError,
+        (*CLOSED, "permission denied"),
+        "cannot be opened: check that its folder is there and may be written",
+    ),
     (RegistryBusyError, AWAY, f"does not answer: start it or check TILLWISE_REGISTRY__URI, {AGAIN}"),
 )
 
@@ -49,8 +47,4 @@ def in_registry(settings: Settings) -> Iterator[None]:
 
 def trouble(error: BaseException) -> tuple[type[RegistryFailedError], str] | None:
     """Return what to raise and the rest of its sentence; None if nothing is wrong with the registry."""
-    told = " ".join(str(link) for link in causes(error))
-    for kind, signs, sentence in _KNOWN:
-        if any(sign in told for sign in signs):
-            return kind, sentence
-    return None
+    return next(((kind, says) for kind, signs, says in _KNOWN if sign_of(error, signs) is not None), None)

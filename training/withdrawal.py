@@ -6,7 +6,8 @@ from collections.abc import Mapping, Sequence
 
 from configs import Settings
 from training.aliases import CHALLENGER, CHAMPION, pointer_path
-from training.promotion import ROLLED_BACK, moving
+from training.moving import moving
+from training.promotion import ROLLED_BACK
 from training.registry import registry_client
 from training.registry_trouble import in_registry
 
@@ -22,11 +23,12 @@ def withdraw(settings: Settings, alias: str, version: str) -> None:
 
     Another version that has the alias meanwhile keeps it. Said again, it changes nothing.
     """
-    with moving(settings), in_registry(settings):
+    with in_registry(settings), moving(settings) as keep:
         held = held_aliases(settings).get(alias)
         if held not in (None, version):
             return
         if held is not None:
+            keep()
             registry_client(settings).delete_registered_model_alias(settings.registry.model_name, alias)
         # Gone already, it may still have its pointer: whoever took it away was killed in between.
         pointer_path(settings.work, alias).unlink(missing_ok=True)

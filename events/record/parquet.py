@@ -247,15 +247,16 @@ def each_once(files: Sequence[Path]) -> Iterator[pa.Table]:
             yield _fitted(pa.Table.from_batches([batch]).filter(kept))
 
 
-def rows_of(path: Path, ids: Sequence[str]) -> int:
-    """Return how many rows of a file name one of the ids.
+def rows_of(path: Path, ids: Sequence[str], orders: Sequence[str]) -> int:
+    """Return how many rows of a file name one of the ids, or tell of giving back one of the orders.
 
     Raises:
         DataError: it is no Parquet file.
     """
     file = _opened(path)
-    columns = [name for name in PERSON if name in file.schema_arrow.names]
-    return sum(int(_names(pa.Table.from_batches([batch]), ids).sum()) for batch in file.iter_batches(columns=columns))
+    columns = [name for name in (*PERSON, "kind", "order") if name in file.schema_arrow.names]
+    batches = file.iter_batches(columns=columns)
+    return sum(int(_concerns(pa.Table.from_batches([batch]), ids, orders).sum()) for batch in batches)
 
 
 def is_empty(path: Path) -> bool:
@@ -263,11 +264,11 @@ def is_empty(path: Path) -> bool:
     return bool(_opened(path).metadata.num_rows == 0)
 
 
-def rows_without(path: Path, ids: Sequence[str]) -> Iterator[pa.Table]:
+def rows_without(path: Path, ids: Sequence[str], orders: Sequence[str]) -> Iterator[pa.Table]:
     """Yield the other rows of a file piece by piece."""
     for batch in _opened(path).iter_batches(ROWS_AT_A_TIME):
         rows = _fitted(pa.Table.from_batches([batch]))
-        yield rows.filter(pa.array(~_names(rows, ids)))
+        yield rows.filter(pa.array(~_concerns(rows, ids, orders)))
 
 
 def remove(target: Path, paths: Iterable[Path]) -> None:
@@ -277,11 +278,15 @@ def remove(target: Path, paths: Iterable[Path]) -> None:
     _sync(target)
 
 
-def _names(rows: pa.Table, ids: Sequence[str]) -> NDArray[np.bool_]:
-    """Return bool[rows]: whether a row names one of the ids."""
+def _concerns(rows: pa.Table, ids: Sequence[str], orders: Sequence[str]) -> NDArray[np.bool_]:
+    """Return bool[rows]: whether a row names one of the ids, or tells of giving back one of the orders."""
     wanted, found = pa.array(ids, pa.string()), np.zeros(len(rows), dtype=np.bool_)
     for name in set(PERSON) & set(rows.column_names):
         found |= np.asarray(pc.is_in(rows[name], wanted, skip_nulls=True))
+    if orders and {"kind", "order"} <= set(rows.column_names):
+        told = pc.struct_field(rows["order"], "order_id")
+        about = pc.is_in(told, pa.array(orders, pa.string()), skip_nulls=True)
+        found |= np.asarray(pc.and_(about, pc.equal(rows["kind"], "refund")))
     return found
 
 

@@ -171,4 +171,5 @@ suppressed = Table(
     Column("digest", _key(64), primary_key=True),
     Column("at", Double, nullable=False),
 )
-"""Who asked to be forgotten: `events.suppression.digest` of each id; nothing of theirs up to `at` is written."""
+"""Who asked to be forgotten: `events.suppression.digest` of each id, and `order_digest` of each order of theirs, whose
+refunds the shop may tell in its own name; nothing of theirs up to `at` is written."""

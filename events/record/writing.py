@@ -12,12 +12,12 @@ from typing import Any
 from sqlalchemy import Connection, Table, select, text
 from sqlalchemy.dialects import postgresql, sqlite
 
-from events.contract import Event, ids_of
+from events.contract import Event, ids_of, returned_order
 from events.record.database import KEYS_AT_A_TIME, store
 from events.record.rows import families_of
 from events.record.tables import links, suppressed
 from events.shopper.identity import Link, links_of
-from events.suppression import digest, is_suppressed
+from events.suppression import digest, order_digest
 
 _WRITERS = 7_465_102
 """Any number: writers of PostgreSQL share this lock. SQLite has one writer at a time anyway."""
@@ -45,13 +45,25 @@ def without_suppressed(connection: Connection, events: Sequence[Event]) -> list[
         connection.execute(text("SELECT pg_advisory_xact_lock_shared(:number)"), {"number": _WRITERS})
     if connection.execute(select(suppressed.c.digest).limit(1)).first() is None:
         return list(events)
-    digests = sorted({digest(an_id) for event in events for an_id in ids_of(event) if an_id is not None})
+    named = [_digests(event) for event in events]
+    digests = sorted(set().union(*named))
     until: dict[str, float] = {}
     for start in range(0, len(digests), KEYS_AT_A_TIME):
         chosen = select(suppressed).where(suppressed.c.digest.in_(digests[start : start + KEYS_AT_A_TIME]))
         until |= {row.digest: row.at for row in connection.execute(chosen)}
-    told = ((event, event.received_at or event.occurred_at) for event in events)
-    return [event for event, at in told if not is_suppressed(ids_of(event), at, until)]
+    told = zip(events, named, strict=True)
+    return [event for event, names in told if not any(_moment(event) <= until.get(name, 0.0) for name in names)]
+
+
+def _digests(event: Event) -> set[str]:
+    """Return the digests under which whom or what an event is about may be on the list."""
+    order = returned_order(event)
+    about = set() if order is None else {order_digest(order)}
+    return about | {digest(an_id) for an_id in ids_of(event) if an_id is not None}
+
+
+def _moment(event: Event) -> float:
+    return event.received_at or event.occurred_at
 
 
 def suppress(connection: Connection, until: Mapping[str, float]) -> None:
@@ -59,7 +71,7 @@ def suppress(connection: Connection, until: Mapping[str, float]) -> None:
 
     Args:
         connection: in a transaction.
-        until: digest of an id → unix seconds up to which it is to be forgotten; the later wish holds.
+        until: digest of an id, or of an order, → unix seconds up to which it is to be forgotten; the later wish holds.
     """
     if connection.dialect.name == "postgresql":
         connection.execute(text("SELECT pg_advisory_xact_lock(:number)"), {"number": _WRITERS})

@@ -2,23 +2,19 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from configs import Settings
-from configs.home import write_json
-from configs.provenance import provenance
-from features.history import ingest_record
+from pipelines.played import write_played
 from pipelines.shopping import SECONDS_BETWEEN_EVENTS
 
 
 def write_replay_report(settings: Settings, figures: dict[str, Any]) -> dict[str, Any]:
     """Write the figures with where they come from to `report_path`; return the file's content."""
-    record = ingest_record(settings.work.data)
-    report = provenance("tillwise replay", record["fingerprint"]) | figures
-    report |= {"settings": settings.replay.model_dump(), "caption": caption(settings, record["title"])}
-    write_json(report_path(settings), report)
-    return report
+    path, says = report_path(settings), partial(caption, settings)
+    return write_played(settings, path, "tillwise replay", figures, under=settings.replay, caption=says)
 
 
 def report_path(settings: Settings) -> Path:

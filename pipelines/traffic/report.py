@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -11,18 +12,13 @@ from rich.table import Table
 from rich.text import Text
 
 from configs import Settings
-from configs.home import write_json
-from configs.provenance import provenance
-from features.history import ingest_record
+from pipelines.played import write_played
 
 
 def write_traffic_report(settings: Settings, figures: dict[str, Any]) -> dict[str, Any]:
     """Write the figures with where they come from to `traffic_path`; return the file's content."""
-    record = ingest_record(settings.work.data)
-    report = provenance("tillwise simulate", record["fingerprint"]) | figures
-    report |= {"settings": settings.traffic.model_dump(), "caption": caption(settings, record["title"])}
-    write_json(traffic_path(settings), report)
-    return report
+    path, says = traffic_path(settings), partial(caption, settings)
+    return write_played(settings, path, "tillwise simulate", figures, under=settings.traffic, caption=says)
 
 
 def traffic_path(settings: Settings) -> Path:

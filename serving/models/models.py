@@ -53,12 +53,15 @@ class Models:
 
     Args:
         champion: what serves now.
+
+    Attributes:
+        elapsed: returns the seconds that a historical clock has come from the champion's cutoff.
     """
 
     def __init__(self, champion: Served) -> None:
         _ = champion.search  # worked out now, not by a request
         self._standing: Mapping[str, Standing] = {CHAMPION: Standing(champion)}
-        self._elapsed = service_clock("historical", 0.0)
+        self.elapsed = service_clock("historical", 0.0)
         self._preparations: list[Callable[[ProductMatrix], object]] = []
 
     @classmethod
@@ -119,7 +122,7 @@ class Models:
     def clock(self) -> float:
         """Return the service's time, unix seconds: for historical data counted on from the champion's cutoff."""
         package = self.champion.package
-        return time.time() if package.clock == "live" else package.as_of + self._elapsed()
+        return time.time() if package.clock == "live" else package.as_of + self.elapsed()
 
     def follow(self, pointer: Pointer) -> None:
         """Let a pointer's alias mean its package; one that cannot serve is refused, and what served goes on serving."""

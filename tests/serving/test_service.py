@@ -5,13 +5,18 @@ from __future__ import annotations
 import subprocess
 import sys
 import time
+from datetime import datetime
+from pathlib import Path
 
 import pytest
 
+from configs.home import read_json
 from serving.catalogue import ProductSearch
-from serving.clock import STARTED, service_clock
+from serving.clock import KEEP_SECONDS, KEPT, STARTED, ClockKeeper, service_clock, start_of
+from serving.launch import clock_start
 from serving.routes.collect import SINGLE_CALLS
 from tests.support.live import Live
+from tests.support.waiting import wait_until
 from training.package import ModelPackage
 from training.recommender import ARMS
 
@@ -122,6 +127,33 @@ def test_all_workers_of_a_service_have_one_clock(monkeypatch: pytest.MonkeyPatch
     time.sleep(0.05)
     later = service_clock("historical", 1_000.0)
     assert 1_500.0 <= first() <= later()
+
+
+def test_a_service_that_starts_again_goes_on_where_its_clock_was(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def at_the_start(data: str | None) -> float:
+        monkeypatch.setenv(STARTED, repr(start_of(tmp_path, data, time.time())))
+        return service_clock("historical", 1_000.0)()
+
+    assert at_the_start("d1") == pytest.approx(1_000.0, abs=5)
+    ClockKeeper(tmp_path, lambda: 700.0, lambda: "d1").keep()
+    told_last = 1_700.0 + KEEP_SECONDS
+    for data in ("d1", None):  # None: no package can be read yet
+        assert told_last < at_the_start(data) < told_last + 60
+    assert at_the_start("d2") == pytest.approx(1_000.0, abs=5)  # a build of other data
+    (tmp_path / KEPT).write_text("{")
+    assert at_the_start("d1") == pytest.approx(1_000.0, abs=5)
+
+
+@pytest.mark.e2e
+def test_the_service_keeps_how_far_its_clock_has_come_and_would_go_on_from_there(live_service: Live) -> None:
+    kept = live_service.settings.work.run / KEPT
+    wait_until(kept.exists)
+    told = live_service.get("/v1/status").json()
+    come = (datetime.fromisoformat(told["now"]) - datetime.fromisoformat(told["as_of"])).total_seconds()
+    assert read_json(kept)["elapsed"] == pytest.approx(come, abs=2 * KEEP_SECONDS)
+    assert time.time() - clock_start(live_service.settings) > come
 
 
 def test_the_worker_loads_none_of_the_heavy_tools() -> None:

@@ -51,6 +51,19 @@ def new_postgres_url(postgres_server: str) -> Callable[[], str]:
     return make
 
 
+@pytest.fixture
+def record_url(request: pytest.FixtureRequest) -> str | None:
+    """URL of the record's database as the test is parametrised; None: SQLite in the work folder, which is usual."""
+    if getattr(request, "param", "sqlite") == "sqlite":
+        return None
+    url: str = request.getfixturevalue("new_postgres_url")()
+    return url
+
+
+on_each_database = pytest.mark.parametrize("record_url", ["sqlite", "postgresql"], indirect=True)
+"""Runs a test that reads the record on each database there is."""
+
+
 def _runner(home: Path) -> Callable[..., None]:
     """Return what runs a program at `home`: as nobody where we are root, else as we are."""
     as_whom: dict[str, Any] = {}

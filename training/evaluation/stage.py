@@ -33,7 +33,8 @@ from training.evaluation.plots import draw_all
 from training.evaluation.ranking import Work, rank_all
 from training.evaluation.report import Asked, variant_report
 from training.evaluation.slices import slicings
-from training.package import MANIFEST, ModelPackage
+from training.manifest import MANIFEST
+from training.package import ModelPackage
 from training.protocol import HIDDEN_SHARE, Case, Variant, fingerprint, make_cases, require_orders
 
 COMPARED: dict[Variant, tuple[str, ...]] = {"loo": ("hit_rate", "ndcg"), "hide30": ("hit_rate", "recall", "ndcg")}

@@ -7,17 +7,17 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from configs.errors import PackageError
-from configs.home import read_json
 from features.definitions import COLUMNS
 from training.gate.verdict import Check
-from training.package import FORMAT, MANIFEST, ModelPackage
+from training.manifest import read_manifest
+from training.package import FORMAT, ModelPackage
 from training.recommender import Recommender
 from training.selftest import check as test_itself
 
 
 def schema(folder: Path) -> Check:
     """Check that the package has the format and the feature columns that the serving code reads."""
-    manifest = read_json(folder / MANIFEST) or {}
+    manifest = read_manifest(folder) or {}
     columns = manifest.get("columns", [])
     found = {"format": manifest.get("format"), "columns": columns_digest(columns)}
     wanted = {"format": FORMAT, "columns": columns_digest(COLUMNS)}

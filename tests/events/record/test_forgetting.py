@@ -141,17 +141,33 @@ def test_no_row_and_no_file_holds_the_person_and_everybody_else_is_untouched(rec
     assert set(again.removed.values()) == {0}
 
 
+def of_the_till(order_id: str, message: str, at: float = NOW) -> Event:
+    """Return a refund that the shop tells in its own name."""
+    return refund(order_id, Line("p"), at=at, message=message, shopper_id="till", session_id="till")
+
+
 def test_what_the_shop_told_in_its_own_name_of_giving_back_her_order_goes_with_the_order(record: Record) -> None:
-    till = {"shopper_id": "till", "session_id": "till"}
+    record.store(*of_anna(0), *of_others(0), of_the_till("anna-0", "a"), of_the_till("berta-0", "b"))
+    record.flush()
+    record.store(of_the_till("anna-too-0", "c"), of_the_till("berta-0", "d"))  # these still wait in the database
+    part = erase(record)
+    assert (part.removed["refunds"], part.removed["events in files"]) == (3, 12)
+    assert part.removed["events in the database"] == 1
+    assert [row["message_id"] for row in record.rows(tables.refunds)] == ["b", "b5-0", "d"]
+    assert [row["message_id"] for row in record.rows(tables.refund_lines)] == ["b", "b5-0", "d"]
+    assert ids(record.log()) == sorted([*messages_of_others(), "b", "d"])
+    record.compact()
+    for order_id in (b"anna-0", b"anna-too-0"):
+        assert order_id not in content_of(record)
+
+
+def test_what_the_shop_tells_later_of_giving_back_her_order_is_written_nowhere(record: Record) -> None:
     record.store(*of_anna(0), *of_others(0))
-    record.store(
-        refund("anna-0", Line("p"), message="a", **till),
-        refund("anna-too-0", message="b", **till),
-        refund("berta-0", Line("q"), message="c", **till),
-    )
-    assert erase(record).removed["refunds"] == 3
+    erase(record)
+    late = [of_the_till("anna-0", "a"), of_the_till("anna-too-0", "b", at=WISH + DAY), of_the_till("berta-0", "c")]
+    drain(record, MemoryBroker(late))
+    assert ids(record.log()) == sorted([*messages_of_others(), "c"])
     assert [row["message_id"] for row in record.rows(tables.refunds)] == ["b5-0", "c"]
-    assert [row["message_id"] for row in record.rows(tables.refund_lines)] == ["b5-0", "c"]
 
 
 def test_files_without_the_person_are_not_touched(record: Record) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,7 @@ import pytest
 
 from configs import Settings, SilentProgress, load_settings
 from configs.home import read_json, write_json
+from tests.events.record.support import Record
 from tests.monitoring.release.support import STEPS, Shop
 from tests.support.gate import measuring_nothing
 from tests.support.packages import another, version_in
@@ -45,8 +47,10 @@ def released(built_shop: Settings, package: ModelPackage, tmp_path_factory: pyte
 
 
 @pytest.fixture
-def shop(released: Settings, unmeasured: None, tmp_path: Path) -> Shop:
-    """A copy of it. Its packages lie where they were."""
+def shop(released: Settings, unmeasured: None, tmp_path: Path, record_url: str | None) -> Iterator[Shop]:
+    """A copy of it. Its packages lie where they were; the record is on SQLite, or on what a test asks for."""
     shutil.copytree(released.work.registry, tmp_path / "registry", ignore=shutil.ignore_patterns("artifacts"))
     shutil.copytree(released.work.run, tmp_path / "run")
-    return Shop(released.model_copy(update={"home": tmp_path}))
+    record = Record(tmp_path, record_url)
+    yield Shop(released.model_copy(update={"home": tmp_path, "record": record.settings.record}), record)
+    record.engine.dispose()

@@ -32,9 +32,9 @@ GOOD, BAD = 2, 10_000
 class Shop:
     """Registry, record and running release of one work folder."""
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, record: Record) -> None:
         self.settings = settings
-        self._record = RecordedShop(Record(settings.home))
+        self._record = RecordedShop(record)
         self._answers = 0
 
     @property

@@ -23,6 +23,7 @@ from pipelines.cli.app import command_tree
 from serving.experiments.file import experiment_of
 from tests.events.record.support import die_after
 from tests.monitoring.release.support import BAD, GOOD, LISTED, QUIET, Shop
+from tests.support.postgres import on_each_database
 from training import aliases, releasing
 from training.aliases import CHALLENGER, CHAMPION, FOLLOWED, pointer_path, read_pointer
 from training.promotion import ROLLED_BACK, promote
@@ -45,6 +46,7 @@ def points_at(shop: Shop, alias: str) -> str | None:
     return None if found is None else found.version
 
 
+@on_each_database
 def test_a_version_that_is_as_good_comes_to_serve_everybody(shop: Shop) -> None:
     experiments = [shop.starts().experiment]
     assert (shop.aliases, points_at(shop, CHALLENGER)) == ({CHAMPION: "1", CHALLENGER: "2"}, "2")
@@ -105,6 +107,7 @@ def test_a_worse_version_is_stopped_and_the_champion_never_touched(shop: Shop) -
     assert shop.looks().did == "wait"  # what was seen the first time does not count
 
 
+@on_each_database
 def test_answers_of_another_model_count_for_neither_arm(shop: Shop) -> None:
     shop.starts()
     shop.passes_shadow()

@@ -1,4 +1,4 @@
-"""Worlds on SQLite and a local MLflow registry, made quickly."""
+"""Worlds with a local MLflow registry and a record on SQLite, or on what a test asks for, made quickly."""
 
 from __future__ import annotations
 
@@ -35,14 +35,16 @@ def prepared(packages: list[Path], tmp_path_factory: pytest.TempPathFactory) -> 
 
 
 @pytest.fixture
-def new_world(prepared: tuple[Path, dict[str, str]], tmp_path: Path) -> Iterator[Callable[..., World]]:
+def new_world(
+    prepared: tuple[Path, dict[str, str]], tmp_path: Path, record_url: str | None
+) -> Iterator[Callable[..., World]]:
     """Make a world; keyword arguments are settings of `monitoring.watch`."""
     made: list[World] = []
 
     def make(seed: int = 3, **watch: Any) -> World:
         home = tmp_path / f"world{len(made)}"
         shutil.copytree(prepared[0], home)
-        made.append(World(home, prepared[1], watch, seed=seed))
+        made.append(World(home, prepared[1], watch, seed=seed, url=record_url))
         return made[-1]
 
     yield make

@@ -14,7 +14,7 @@ from benchmarks.crowning import crown
 from benchmarks.detecting import Taste
 from configs import Settings, SilentProgress, StageReport, load_settings
 from events.record import tables
-from events.record.database import open_database
+from events.record.database import migrate, open_database
 from monitoring.watch import monitor
 from tests.monitoring.experiments.support import whole
 
@@ -39,6 +39,7 @@ class World:
     Attributes:
         home: work folder with both. package: registry version → version of the package. watch: settings.
         people: how many there are; they like to add differently much, the same ones in every world of a seed.
+        url: of an empty database for the record; None: that of the work folder, which has its tables.
     """
 
     home: Path
@@ -46,11 +47,14 @@ class World:
     watch: dict[str, Any] = field(default_factory=dict)
     people: int = 2_000
     seed: int = 3
+    url: str | None = None
 
     def __post_init__(self) -> None:
         told: dict[str, Any] = {"monitoring": {"watch": WATCH | self.watch}, "serving": {"port": 1}}
-        self.settings: Settings = load_settings(home=self.home, **told)
+        self.settings: Settings = load_settings(home=self.home, record={"database_url": self.url}, **told)
         self.engine = open_database(self.settings, write=True)
+        if self.url is not None:
+            migrate(self.engine)
         self.generator = np.random.default_rng(self.seed)
         self.liking = self.generator.beta(8 * 0.3, 8 * 0.7, self.people) / 0.3
         self.count = 0

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -19,6 +20,7 @@ from monitoring.watch.drift import compare_inputs
 from monitoring.watch.inputs import NAMES, Inputs, keep_inputs, kept_inputs, read_inputs
 from monitoring.watch.reading import Place
 from tests.events.record.support import Record, exposed
+from tests.support.postgres import on_each_database
 from training.wanted import Wanted, clear_wanted, retrain_wanted, want_retrain
 
 LIMITS = DriftSettings(
@@ -55,10 +57,13 @@ def exposure_of(package: str, person: int, values: np.ndarray) -> Event:
 
 
 @pytest.fixture
-def record(tmp_path: Path) -> Record:
-    return Record(tmp_path, None)
+def record(tmp_path: Path, record_url: str | None) -> Iterator[Record]:
+    record = Record(tmp_path, record_url)
+    yield record
+    record.engine.dispose()
 
 
+@on_each_database
 def test_inputs_are_those_of_the_product_shown_first_of_the_first_or_the_newest_people(record: Record) -> None:
     told = logged(record, "a", range(50))
     logged(record, "b", range(50, 80))

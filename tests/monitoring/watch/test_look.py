@@ -14,6 +14,7 @@ from configs.errors import DataError, NotBuiltError
 from configs.home import read_json
 from monitoring.watch import acting, read_incidents
 from tests.monitoring.watch.support import Taste, World
+from tests.support.postgres import on_each_database
 from training.aliases import CHAMPION, pointer_path, read_pointer
 from training.decisions import decisions
 from training.registry import champion, registry_client
@@ -37,6 +38,7 @@ def reign(world: World, *tastes: tuple[str, int, Taste]) -> None:
         world.answers(version, count, taste)
 
 
+@on_each_database
 def test_a_bad_version_is_rolled_back_and_the_incident_tells_all(world: World) -> None:
     reign(world, ("1", 2_000, GOOD), ("2", 1_500, BAD))
     look = world.look()
@@ -130,6 +132,7 @@ def test_a_second_rollback_within_the_cool_down_is_left_to_a_person(
         assert "The last rollback was" in read_incidents(world.settings)[0].why
 
 
+@on_each_database
 def test_canary_answers_asked_for_rankings_and_unread_state_do_not_count(world: World) -> None:
     reign(world, ("1", 1_500, GOOD), ("2", 1_000, GOOD))
     world.answers("2", 1_000, BAD, experiment="release-2-1", experiment_arm="candidate")
@@ -142,6 +145,7 @@ def test_canary_answers_asked_for_rankings_and_unread_state_do_not_count(world: 
     assert world.figure("latency", look)["observations"] == 2_000 // 20
 
 
+@on_each_database
 def test_answers_count_only_once_what_comes_of_them_had_time_to_come(new_world: Callable[..., World]) -> None:
     world = new_world(maturity_minutes=5.0)
     reign(world, ("1", 6_000, GOOD), ("2", 2_900, BAD))  # 290 seconds: none has matured

@@ -15,10 +15,11 @@ from tests.training.feedback.rehearsal import Rehearsal
 
 
 @pytest.fixture
-def rehearsal(built_shop: Settings, tmp_path: Path) -> Iterator[Rehearsal]:
+def rehearsal(built_shop: Settings, tmp_path: Path, record_url: str | None) -> Iterator[Rehearsal]:
     """The corner shop's data, an empty record beside them, and settings that learn from it."""
-    settings = shop_settings(tmp_path, feedback={"rehearsals": True, "least_draws": 1})
+    told = {"feedback": {"rehearsals": True, "least_draws": 1}, "record": {"database_url": record_url}}
+    settings = shop_settings(tmp_path, **told)
     shutil.copytree(built_shop.work.data, settings.work.data)
-    record = Record(tmp_path)
+    record = Record(tmp_path, record_url)
     yield Rehearsal(settings, record)
     record.engine.dispose()

@@ -14,6 +14,7 @@ from events.record.forgetting import RecordEraser
 from features.definitions import COLUMNS
 from features.exposed import pack
 from tests.events.builders import NOW
+from tests.support.postgres import on_each_database
 from tests.training.feedback.rehearsal import DAY, Rehearsal, back, bought, taken, wide
 from training.dataset import held_back_shoppers
 from training.feedback import shown
@@ -23,6 +24,7 @@ from training.feedback.gather import NOTHING_CAME, STRANGE, TOO_FEW
 from training.feedback.span import closed_until, is_learned_from, span_of
 
 
+@on_each_database
 def test_features_and_outcomes_come_out_of_the_record_as_they_were_scored_and_happened(rehearsal: Rehearsal) -> None:
     record = rehearsal.record
     record.store(rehearsal.answer("r1", "a", "b", "c"), rehearsal.answer("r2", "d", "e", at=10))
@@ -42,6 +44,7 @@ def test_features_and_outcomes_come_out_of_the_record_as_they_were_scored_and_ha
     assert found.as_dict()["draws"] == 3
 
 
+@on_each_database
 def test_what_came_back_was_not_taken_and_a_part_that_stayed_was(rehearsal: Rehearsal) -> None:
     rehearsal.record.store(rehearsal.answer("r1", "a", "b", "c", "d"))
     rehearsal.record.store(taken("add", "a", "r1", "1"), taken("add", "d", "r1", "2"), bought("o1", "a", "b"))
@@ -92,6 +95,7 @@ def test_a_model_whose_features_lie_outside_of_what_baskets_show_is_not_learned_
     assert rehearsal.learned(everything).came == {"add": 2}
 
 
+@on_each_database
 def test_an_erased_person_is_in_no_example_any_more_and_the_stage_is_stale(rehearsal: Rehearsal) -> None:
     record = rehearsal.record
     hers = {"session_id": "hers", "unit": "anna"}
@@ -128,6 +132,7 @@ def test_without_anything_recorded_or_switched_off_baskets_stay_the_very_same(re
     assert on.weight.tolist() == [1, 1]
 
 
+@on_each_database
 def test_only_the_newest_answers_are_read_where_there_are_more_than_may_be(rehearsal: Rehearsal) -> None:
     record = rehearsal.record
     for number in range(6):
@@ -157,6 +162,7 @@ def test_the_same_record_gives_the_same_examples_whichever_way_its_files_lie(reh
     assert extent(record.settings, NOW + DAY) == told
 
 
+@on_each_database
 def test_what_makes_examples_stale_is_a_day_that_is_over_and_not_an_event_of_today(rehearsal: Rehearsal) -> None:
     record, noon = rehearsal.record, NOW - NOW % DAY + DAY / 2
     record.store(rehearsal.answer("r1", "a", "b", at=noon - DAY - NOW))

@@ -13,7 +13,8 @@ from configs import Settings
 from configs.home import read_json, write_json
 from tests.support.packages import damaged
 from training.gate.fit import loads, schema, self_test
-from training.package import FORMAT, MANIFEST, ModelPackage
+from training.manifest import MANIFEST
+from training.package import FORMAT, ModelPackage
 
 
 def with_manifest(settings: Settings, folder: Path, **changed: Any) -> Path:
