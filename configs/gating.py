@@ -48,6 +48,22 @@ class GateSettings(Section):
     slice_worse_share: float = Field(
         ge=0, lt=1, description="share of the champion's figure that a group may lose; groups vary more than the whole"
     )
+    price_factor: float = Field(
+        gt=1,
+        description="a product's price has moved if it is more than so many times what the champion shows, or what was "
+        "paid of late, or less than that part of it; offers that halve a price are honest",
+    )
+    price_share: float = Field(
+        ge=0, lt=1, description="share of products that may have moved: some are repriced, or sold in another pack size"
+    )
+    price_median_factor: float = Field(
+        gt=1,
+        description="how far the median of all products may be off: prices rise by a few percent a year, while "
+        "currencies differ by more",
+    )
+    price_products: int = Field(
+        ge=2, description="a category with so many priced products must not have moved as a whole; of fewer some may"
+    )
     rank_p99_ms: float = Field(
         gt=0,
         description="budget of ranking one request, 99th percentile; monitoring.guardrails.latency_p99_ms is for the "

@@ -7,5 +7,6 @@ comes out of it says anything about people: it shows that the machinery works, o
 
 from pipelines.traffic.report import traffic_path, traffic_table, write_traffic_report
 from pipelines.traffic.run import simulate
+from pipelines.traffic.visits import Crowd, crowd_of
 
-__all__ = ["simulate", "traffic_path", "traffic_table", "write_traffic_report"]
+__all__ = ["Crowd", "crowd_of", "simulate", "traffic_path", "traffic_table", "write_traffic_report"]

@@ -13,19 +13,22 @@ from pipelines.shopping import service_client
 from pipelines.traffic.behaviour import Market
 from pipelines.traffic.figures import figures_of
 from pipelines.traffic.shopper import Shop, Visited
-from pipelines.traffic.visits import Visit, baskets_of, market_of, plan_visits
+from pipelines.traffic.visits import Crowd, Visit, crowd_of, plan_visits
 
 OnPlayed = Callable[[int, int], None]
 MOST_CONNECTIONS = 16
 """The client's work for a request grows with its connections; whoever thinks needs none."""
 
 
-def simulate(settings: Settings, on_played: OnPlayed = lambda _, __: None) -> dict[str, Any]:
+def simulate(
+    settings: Settings, on_played: OnPlayed = lambda _, __: None, crowd: Crowd | None = None
+) -> dict[str, Any]:
     """Let simulated shoppers visit the running service; return the figures that `figures_of` makes of it.
 
     Args:
         settings: where the service is; `traffic` says how many come, how fast, and how they behave.
         on_played: called with (visits made, visits in all) after each.
+        crowd: whose baskets they have, for those who come again and again; read from the data when None.
 
     Raises:
         NotBuiltError: nothing was ingested yet.
@@ -33,9 +36,10 @@ def simulate(settings: Settings, on_played: OnPlayed = lambda _, __: None) -> di
         PartError: the service does not answer.
     """
     traffic = settings.traffic
-    visits = list(plan_visits(baskets_of(settings), traffic.sessions, traffic.seed, secrets.token_hex(4)))
+    crowd = crowd or crowd_of(settings)
+    visits = list(plan_visits(crowd.baskets, traffic.sessions, traffic.seed, secrets.token_hex(4)))
     started = time.monotonic()
-    made = asyncio.run(_visit_all(settings, visits, market_of(settings), on_played))
+    made = asyncio.run(_visit_all(settings, visits, crowd.market, on_played))
     return figures_of(made, time.monotonic() - started)
 
 

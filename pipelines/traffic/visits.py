@@ -65,6 +65,24 @@ class Visit:
         return {"batch": line_up(named, self.who, first, now, seconds), "sentAt": rfc3339(now)}
 
 
+@dataclass(frozen=True)
+class Crowd:
+    """Those who may come: their baskets, and what all of them know of products."""
+
+    baskets: Sequence[Basket]
+    market: Market
+
+
+def crowd_of(settings: Settings) -> Crowd:
+    """Return the people of the test window.
+
+    Raises:
+        NotBuiltError: nothing was ingested yet.
+        DataError: the test window holds no basket that is large enough.
+    """
+    return Crowd(baskets_of(settings), market_of(settings))
+
+
 def plan_visits(baskets: Sequence[Basket], count: int, seed: int, run_id: str) -> Iterator[Visit]:
     """Yield the visits in the order in which they come.
 

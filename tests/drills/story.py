@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -13,22 +14,43 @@ import pytest
 from sqlalchemy import func, select
 
 from benchmarks.swapping import workers
-from configs import Settings, load_settings
+from configs import Settings, SilentProgress, StageReport, load_settings
+from configs.errors import PromotionError
+from configs.home import read_json
 from events.record.reading import opened
 from events.record.tables import exposures
-from pipelines.traffic import simulate
+from pipelines.loading import load_function
+from pipelines.stages import stages_up_to
+from pipelines.traffic import Crowd, crowd_of, simulate
 from tests.support.ports import free_port
 from tests.support.tillwise import Tillwise
 from training.aliases import CHAMPION, pointer_path, read_pointer
+from training.promotion import promote
 from training.registry import registry_client, version_of
+from training.verdicts import newest_verdict
 
 SWAP_SECONDS = 10.0
 """Within which all workers are to follow a decision."""
-PATIENCE_SECONDS = 120.0
+SWAP_PATIENCE_SECONDS = 120.0
+PATIENCE_SECONDS = 3_600.0
+"""For a build of real data, on a machine that does other things as well."""
 WORKERS = 2
 
 FEW_CASES = {"TILLWISE_REGISTRY__GATE__MOST_CASES": "100"}
 """For versions that are plainly bad: one of them takes long to be judged."""
+
+
+def steps(least_people: Mapping[str, int]) -> list[dict[str, Any]]:
+    """Return the steps of a release, each with the people that it waits for in each arm."""
+    shares: dict[str, dict[str, float]] = {
+        "shadow": {"share": 0.0},
+        "canary": {"share": 0.3, "margin": 0.6},
+        "wide": {"share": 0.5, "margin": 0.4},
+    }
+    return [
+        {"name": name, "least_people": people, "least_hours": 0} | shares[name] for name, people in least_people.items()
+    ]
+
 
 QUICK: dict[str, Any] = {
     "log": {"level": "warning"},
@@ -44,6 +66,8 @@ QUICK: dict[str, Any] = {
     },
     # An afternoon in minutes: what came of an answer is known after seconds, and three bad models come in a row.
     "monitoring": {
+        # No answer of a good model takes so long, however much else the machine does; each of the slow one's does.
+        "guardrails": {"latency_p99_ms": 25},
         "watch": {
             "maturity_minutes": 0.05,
             "settle_seconds": 1,
@@ -54,16 +78,12 @@ QUICK: dict[str, Any] = {
             "block": 20,
             "cool_down_minutes": 0,
             "tolerance": {"latency": 1.0},
-        }
+        },
     },
     # Simulated shoppers of old baskets are learned from like people.
     "feedback": {"rehearsals": True},
     "release": {
-        "steps": [
-            {"name": "shadow", "share": 0.0, "least_people": 100, "least_hours": 0},
-            {"name": "canary", "share": 0.3, "least_people": 100, "least_hours": 0, "margin": 0.6},
-            {"name": "wide", "share": 0.5, "least_people": 200, "least_hours": 0, "margin": 0.4},
-        ],
+        "steps": steps({"shadow": 100, "canary": 100, "wide": 200}),
         "guardrails": {"latency_ms": 2_000, "slow_share": 0.2, "fallback_share": 0.2},
     },
     "registry": {
@@ -81,25 +101,45 @@ QUICK: dict[str, Any] = {
 }
 """Settings of every phase, beside those that fit the shop; all limits of time and memory are wide, as above."""
 
+FEW: dict[str, Any] = {
+    "monitoring": {
+        "tightest_at_people": 100,
+        "least_people": 30,
+        "watch": {"reference_people": 300, "first_people": 150, "least_people": 100},
+    },
+    # The first model knows little on purpose, so that the second shares little of its lists.
+    "release": {"steps": steps({"shadow": 50, "canary": 50, "wide": 75}), "shadow": {"least_agreement": 0.03}},
+    "encoder": {"hidden": 128, "negatives": 1_000},
+    "registry": {"gate": {"timed_requests": 20, "trial_sessions": 10}},
+}
+"""What is otherwise where everything is small."""
+
 
 @dataclass
 class Shop:
     """A shop whose parts are up, and what has happened in it.
 
     Attributes:
-        command: runs `tillwise`. sessions: simulated shoppers so far; also makes each traffic's seed another one.
+        command: runs `tillwise`. apart: whether each stage of a build runs in a process of its own, as it does for
+            people; else in this one, which spares each the seconds that importing libraries takes.
+        sessions: simulated shoppers so far; also makes each traffic's seed another one.
         told: one line a phase, for people. opened: when the shop was, by the monotonic clock.
     """
 
     command: Tillwise
+    apart: bool
     sessions: int = 0
     told: list[str] = field(default_factory=list)
     opened: float = field(default_factory=time.monotonic)
+    _crowds: dict[str, Crowd] = field(default_factory=dict)
+    _reports: dict[str, StageReport] = field(default_factory=dict)
+    _settings: dict[tuple[tuple[str, str], ...], Settings] = field(default_factory=dict)
 
     @classmethod
-    def at(cls, folder: Path, settings: Mapping[str, Any]) -> Shop:
-        """Return a shop that has a folder and nothing in it."""
-        return cls(Tillwise(folder / "home", free_port(), free_port(), variables(settings)))
+    def at(cls, folder: Path, *settings: Mapping[str, Any], apart: bool) -> Shop:
+        """Return a shop that has a folder and nothing in it; later settings count more than earlier ones."""
+        every = {name: value for one in settings for name, value in variables(one).items()}
+        return cls(Tillwise(folder / "home", free_port(), free_port(), every, patience=PATIENCE_SECONDS), apart)
 
     @property
     def settings(self) -> Settings:
@@ -108,11 +148,14 @@ class Shop:
 
     def settings_with(self, **variables: str) -> Settings:
         """Return what a command reads that is given further variables."""
-        with pytest.MonkeyPatch.context() as patch:
-            for name, value in (self.command.environment | variables).items():
-                if name.startswith("TILLWISE_"):
-                    patch.setenv(name, value)
-            return load_settings()
+        key = tuple(sorted(variables.items()))
+        if key not in self._settings:
+            with pytest.MonkeyPatch.context() as patch:
+                for name, value in (self.command.environment | variables).items():
+                    if name.startswith("TILLWISE_"):
+                        patch.setenv(name, value)
+                self._settings[key] = load_settings()
+        return self._settings[key]
 
     @property
     def champion(self) -> str:
@@ -126,6 +169,22 @@ class Shop:
         settings = self.settings
         return str(version_of(registry_client(settings), settings, None).version)
 
+    def build(self, target: str, **variables: str) -> None:
+        """Bring all that a shop builds up to date, to the stage `target`, as `tillwise TARGET` does."""
+        if self.apart:
+            self.command.run(target, **variables)
+            return
+        settings = self.settings_with(**variables)
+        for stage in stages_up_to(target):
+            if stage.name != "ingest" or not settings.work.data.exists():  # the shop's own data stay as they are
+                self._reports[stage.name] = load_function(stage.function)(settings, SilentProgress())
+
+    def read_by(self, stage: str) -> Mapping[str, int]:
+        """Return what the newest run of a stage says that it read."""
+        if self.apart:
+            return dict(read_json(self.settings.work.stages / f"{stage}.json")["report"]["read"])
+        return self._reports[stage].read
+
     def traffic(self, sessions: int, **variables: str) -> dict[str, Any]:
         """Let so many simulated shoppers come; none of their calls may fail. Return the figures.
 
@@ -133,7 +192,11 @@ class Shop:
         """
         settings = self.settings_with(**variables)
         coming = {"sessions": sessions, "seed": self.sessions}
-        found = simulate(settings.model_copy(update={"traffic": settings.traffic.model_copy(update=coming)}))
+        days = str(settings.windows)
+        if days not in self._crowds:
+            self._crowds[days] = crowd_of(settings)
+        asked = settings.model_copy(update={"traffic": settings.traffic.model_copy(update=coming)})
+        found = simulate(asked, crowd=self._crowds[days])
         assert found["simulated"] is True
         assert found["errors"] == {}, found["errors"]
         self.sessions += sessions
@@ -158,26 +221,37 @@ class Shop:
 
     def force(self, version: str, why: str) -> None:
         """Put a version on champion against the gate's will, and wait until it serves."""
-        self.command.run("promote", "--version", version, "--force", "--why", why, **FEW_CASES)
+        promote(self.settings_with(**FEW_CASES), SilentProgress(), version=version, force=True, why=why)
         assert self.champion == version
         self.wait_until_all_serve(version)
 
-    def refusal(self, version: str) -> str:
-        """Return what is said when a version is to be promoted that the gate must refuse."""
-        return self.command.run("promote", "--version", version, code=1, **FEW_CASES)
+    def refusal(self, version: str) -> dict[str, str]:
+        """Return what speaks against a version that the gate must refuse: check → its sentence."""
+        settings = self.settings_with(**FEW_CASES)
+        with pytest.raises(PromotionError, match="Train a better one"):
+            promote(settings, SilentProgress(), version=version)
+        verdict = newest_verdict(settings.work)
+        assert verdict is not None
+        return {check["name"]: check["says"] for check in verdict["checks"] if not check["passed"]}
 
     def wait_until_all_serve(self, version: str) -> float:
         """Wait until every worker serves a registered version; return the seconds that it took."""
         settings, started = self.settings, time.monotonic()
         package = self.package_of(version)
         while {model["version"] for model in workers(settings).values()} != {package}:
-            assert time.monotonic() - started < PATIENCE_SECONDS, f"not every worker serves version {version}"
+            assert time.monotonic() - started < SWAP_PATIENCE_SECONDS, f"not every worker serves version {version}"
             time.sleep(0.1)
         return time.monotonic() - started
 
+    def processor_seconds(self) -> float:
+        """Return seconds of processor time of this process, of the shop's parts, and of what both have started."""
+        parts = (process.cpu_times() for process in self.command.processes())
+        return sum(sum(used[:4]) for used in (os.times(), *parts))
+
     def tell(self, line: str) -> None:
         """Note what a phase came to."""
-        line = f"{time.monotonic() - self.opened:4.0f} s: {line}"
+        used = time.monotonic() - self.opened, self.processor_seconds()
+        line = f"{used[0]:4.0f} s, {used[1]:4.0f} s of processor: {line}"
         self.told.append(line)
         print(line)
 

@@ -20,9 +20,12 @@ import pytest
 from configs import SilentProgress
 from configs.home import read_json
 from configs.stage import StageReport
-from monitoring.watch import read_incidents
-from tests.drills.story import QUICK, SWAP_SECONDS, Shop
+from monitoring.release.stage import start
+from monitoring.release.stage import step as look_at_release
+from monitoring.watch import monitor, read_incidents
+from tests.drills.story import FEW, QUICK, SWAP_SECONDS, Shop
 from tests.support.journey import SETTINGS, small_journey
+from tests.support.poison import poison
 from tests.support.shop import SMALL
 
 FULL = os.environ.get("DRILLS") == "full"
@@ -30,7 +33,7 @@ pytestmark = [
     pytest.mark.e2e,
     pytest.mark.skipif(
         not FULL and os.environ.get("STORY") != "short",
-        reason="it takes some ten minutes: `make drills` tells it, or STORY=short of the corner shop",
+        reason="it takes some minutes: `make drills` tells it, or STORY=short of the corner shop",
     ),
 ]
 
@@ -61,9 +64,9 @@ SHORT_FORM = Form(
         "TILLWISE_TRAINING__MAX_BASKETS": "150",
         "TILLWISE_NEURAL__EPOCHS": "1",
     },
-    reference=600,
-    look=100,
-    calm=20,
+    reference=300,
+    look=50,
+    calm=10,
     healthy=50,
     within={"labels": 600, "prices": 600, "slow": 600},
 )
@@ -76,10 +79,20 @@ FULL_FORM = Form(
     within={"labels": 2_000, "prices": 2_000, "slow": 2_000},
 )
 FORM = FULL_FORM if FULL else SHORT_FORM
+
+
+@dataclass(frozen=True)
+class Mistake:
+    """Why a bad version is forced to serve, and the check of the gate that would have kept it away."""
+
+    why: str
+    check: str
+
+
 MISTAKES = {
-    "labels": "its labels were shuffled, and nobody looked at the evaluation",
-    "prices": "cents were taken for dollars, and the evaluation was that of another version",
-    "slow": "it finds a little more, and nobody timed it",
+    "labels": Mistake("its labels were shuffled, and nobody looked at the evaluation", "champion"),
+    "prices": Mistake("cents were taken for dollars, and the evaluation was that of another version", "prices"),
+    "slow": Mistake("it finds a little more, and nobody timed it", "champion"),
 }
 MOST_LOOKS_OF_A_RELEASE = 30
 
@@ -88,8 +101,11 @@ MOST_LOOKS_OF_A_RELEASE = 30
 def shop(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shop]:
     """A shop in which nothing was built yet; whatever runs in it ends with the module."""
     folder = tmp_path_factory.mktemp("story")
-    own = SETTINGS | {"dataset": str(small_journey(folder / "data"))} if FULL else SMALL
-    found = Shop.at(folder, own | QUICK)
+    if FULL:
+        own = SETTINGS | {"dataset": str(small_journey(folder / "data"))}
+        found = Shop.at(folder, own, QUICK, apart=True)
+    else:
+        found = Shop.at(folder, SMALL, QUICK, FEW, apart=False)
     yield found
     found.command.run("down")
     assert found.command.processes() == []
@@ -109,7 +125,7 @@ def test_a_model_serves_is_replaced_goes_wrong_and_steps_back_without_anybody(sh
 
 def train_the_first_model(shop: Shop) -> str:
     """Build everything up to a champion; with none before it the gate only asks that it beats simpler ways."""
-    shop.command.run("promote", **FORM.first)
+    shop.build("promote", **FORM.first)
     shop.tell(f"version {shop.champion} trained and promoted by the gate, as nothing served before")
     return shop.champion
 
@@ -126,11 +142,11 @@ def serve_it(shop: Shop, version: str) -> None:
 
 def train_a_better_model(shop: Shop, before: str) -> str:
     """Train on newer orders and on what was shown; registering does not change who serves."""
-    shop.command.run("register")
+    shop.build("trial")
     version = shop.newest()
     assert version != before
     assert shop.champion == before
-    shown = read_json(shop.settings.work.stages / "examples.json")["report"]["read"]["answers shown"]
+    shown = shop.read_by("examples")["answers shown"]
     assert shown >= FORM.reference / 2
     shop.tell(f"version {version} trained on newer orders and on {shown} answers of version {before}")
     return version
@@ -138,8 +154,7 @@ def train_a_better_model(shop: Shop, before: str) -> str:
 
 def release_it(shop: Shop, before: str, version: str) -> None:
     """Release a version by steps: it passes the gate, is a shadow, answers some, then all."""
-    shop.command.run("trial")
-    shop.command.run("release", "start", version)
+    start(shop.settings, SilentProgress(), version=version)
     shop.tell(f"version {version} may be released: {said_by_the_gate(shop, 'champion')}")
     steps, did = [], ""
     for _ in range(MOST_LOOKS_OF_A_RELEASE):
@@ -186,11 +201,10 @@ def stay_calm_while_all_is_well(shop: Shop, version: str) -> None:
 
 def go_wrong_and_step_back(shop: Shop, good: str, kind: str, folder: Path) -> None:
     """Force a bad version to serve; the monitor alone finds it, and goes back to the good one."""
-    arguments = (kind, str(folder))
-    bad = shop.command.run(*arguments, module="tests.support.poison").split()[-1]
-    assert "Train a better one" in shop.refusal(bad)
-    shop.force(bad, MISTAKES[kind])
-    sessions, found = 0, dict[str, Any]()
+    bad = str(poison(shop.settings, kind, folder))
+    assert MISTAKES[kind].check in shop.refusal(bad)
+    shop.force(bad, MISTAKES[kind].why)
+    sessions, found = 0, look(shop)  # what is shown from here on is its own
     while found.get("action") != "rollback":
         assert sessions < FORM.within[kind], f"version {bad} ({kind}) still serves after {sessions} sessions: {found}"
         shop.traffic(FORM.look)
@@ -199,7 +213,7 @@ def go_wrong_and_step_back(shop: Shop, good: str, kind: str, folder: Path) -> No
     assert shop.champion == good
     shop.wait_until_all_serve(good)
     seconds = the_incident_tells_all(shop, found, good, bad)
-    assert "stepped back from" in shop.refusal(bad)
+    assert "stepped back from" in shop.refusal(bad)["standing"]
     names = ", ".join(figure["name"] for figure in found["figures"] if figure["verdict"] == "breach")
     shop.tell(
         f"version {bad} ({kind}) gone after {sessions} sessions by {names}; all workers had it in {seconds:.1f} s"
@@ -222,15 +236,11 @@ def the_incident_tells_all(shop: Shop, found: dict[str, Any], good: str, bad: st
 
 def step(shop: Shop) -> dict[str, Any]:
     """Let the running release be looked at once, in this process, as its flow does."""
-    from monitoring.release.stage import step
-
-    return dict(step(shop.settings, SilentProgress()).metrics)
+    return dict(look_at_release(shop.settings, SilentProgress()).metrics)
 
 
 def look(shop: Shop) -> dict[str, Any]:
     """Let the monitor look once, in this process, as its flow does."""
-    from monitoring.watch.stage import monitor
-
     report: StageReport = monitor(shop.settings, SilentProgress(), drift=False)
     return dict(report.metrics)
 

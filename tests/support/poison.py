@@ -1,16 +1,13 @@
 """Models that are wrong on purpose, each as a real mistake would make it: labels, prices, and a model that is slow.
 
-    python -m tests.support.poison labels|prices|slow FOLDER
-
-takes the work folder of the settings, makes the bad package in a copy of it at FOLDER, and registers it in the registry
-of the settings, with the evaluation of the good package, as if nobody had looked. Prints the version's number. Nothing
-of the work folder changes; who forces the version to serve says so: `tillwise promote --force --why`.
+`poison` takes the work folder of the settings, makes the bad package in a copy of it, and registers it in the registry
+of the settings, with the evaluation and the trial of the good package, as if nobody had looked. Nothing of the work
+folder changes; who forces the version to serve says so: `tillwise promote --force --why`.
 """
 
 from __future__ import annotations
 
 import shutil
-import sys
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -19,7 +16,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from configs import Settings, SilentProgress, load_settings
+from configs import Settings, SilentProgress
 from configs.home import read_json, replace_directory, write_json
 from training.aliases import registry_uri
 from training.example_files import PARTS
@@ -32,11 +29,14 @@ from training.stages.files import EXAMPLES, newest_examples
 from training.stages.package import package
 from training.stages.train_gbm import train_gbm
 from training.stages.train_neural import train_neural
+from training.trials import remember_trial, trial_path, trial_version
 
 PRICE_FACTOR = 100.0
 """Cents that were taken for dollars."""
-WIDTH = 3_000
-"""Units of the layers that are too many: nine million multiplications for each candidate."""
+WIDTH = 4_500
+"""Units of the layers that are too many: twenty million multiplications for each candidate, some 50 ms a request."""
+FEW_REQUESTS = 4
+"""Recorded with the slow model, which would need seconds to test itself with all."""
 SEED = 20261125
 COPIED = ("data", "features", "training", "model", "reports")
 
@@ -57,7 +57,8 @@ def overpriced(package: ModelPackage, factor: float = PRICE_FACTOR) -> ModelPack
 def slowed(package: ModelPackage, width: int = WIDTH) -> ModelPackage:
     """Return a package that takes long: its network was made larger, and scores all candidates."""
     ranking = package.ranking.model_copy(update={"shortlist": 0, "head": "blend"})
-    return _made(package, neural=widened(package.neural, width), ranking=ranking)
+    few = replace(package, golden=package.golden[:FEW_REQUESTS])
+    return _made(few, neural=widened(package.neural, width), ranking=ranking)
 
 
 def widened(network: NeuralRanker, width: int) -> NeuralRanker:
@@ -108,16 +109,18 @@ POISONS: dict[str, Callable[[Settings], None]] = {
 
 
 def poison(settings: Settings, kind: str, folder: Path) -> int:
-    """Make and register a bad version, as the module says; return its number."""
+    """Make and register a bad version, as the module says, with `folder` for the copy; return its number."""
     for name in COPIED:
         shutil.copytree(settings.work.root / name, folder / name)
     registry = settings.registry.model_copy(update={"uri": registry_uri(settings)})
     own = settings.model_copy(update={"home": folder, "registry": registry})
     POISONS[kind](own)
-    report = own.work.reports / "evaluation.json"
-    write_json(report, read_json(report) | {"model_version": ModelPackage.load(own.work.model).version})
-    return int(register(own, SilentProgress()).metrics["version"])
-
-
-if __name__ == "__main__":
-    print(poison(load_settings(), sys.argv[1], Path(sys.argv[2])))
+    bad = ModelPackage.load(own.work.model).version
+    for path, told in (
+        (own.work.reports / "evaluation.json", {"model_version": bad}),
+        (trial_path(own.work), {"package": bad, "answered_by": [bad]}),
+    ):
+        write_json(path, read_json(path) | told)
+    version = int(register(own, SilentProgress()).metrics["version"])
+    remember_trial(own, trial_version(own, str(version))[0], read_json(trial_path(own.work)))
+    return version

@@ -19,12 +19,16 @@ PATIENCE_SECONDS = 600.0
 
 @dataclass
 class Tillwise:
-    """A work folder with ports of its own; `variables`: further settings, as `TILLWISE_*` variables."""
+    """A work folder with ports of its own.
+
+    `variables`: further settings, as `TILLWISE_*` variables. `patience`: seconds that a command may take.
+    """
 
     home: Path
     service_port: int
     redis_port: int
     variables: Mapping[str, str] = field(default_factory=dict)
+    patience: float = PATIENCE_SECONDS
 
     @property
     def url(self) -> str:
@@ -53,7 +57,7 @@ class Tillwise:
     def run(self, *arguments: str, code: int = 0, module: str = "pipelines.cli", **variables: str) -> str:
         """Run a command to its end and return what it printed; fail if its exit code is another."""
         process = self.start(*arguments, module=module, **variables)
-        out, err = process.communicate(timeout=PATIENCE_SECONDS)
+        out, err = process.communicate(timeout=self.patience)
         assert process.returncode == code, out + err
         return out if code == 0 else out + err
 

@@ -8,11 +8,14 @@ from pathlib import Path
 from typing import Any
 
 from configs import Settings
+from configs.errors import NotBuiltError
+from features.history import load_history
 from training.gate import told
 from training.gate.comparison import Pair, better, groups_hold, nothing_to_compare
 from training.gate.cost import cost_of, in_memory, in_time, recorded_requests
 from training.gate.fit import loads, schema, self_test
 from training.gate.fresh import FreshCases, found_by, fresh_cases
+from training.gate.prices import Reference, paid_before, prices, shown_by
 from training.gate.verdict import Check, Verdict
 from training.golden import Golden
 from training.package import ModelPackage
@@ -81,7 +84,7 @@ def judge(settings: Settings, candidate: Candidate, champion: Incumbent | None, 
 def _compared(
     settings: Settings, candidate: Candidate, package: ModelPackage, champion: Incumbent | None, tell: Tell
 ) -> list[Check]:
-    """Return the checks that want baskets: the champion, the guardrail groups, time and memory."""
+    """Return the checks that want baskets: the champion, the guardrail groups, prices, time and memory."""
     gate, k = settings.registry.gate, settings.evaluation.k
     other, because = _other(package, champion)
     tell("finding fresh baskets", 0.05)
@@ -96,7 +99,24 @@ def _compared(
     else:
         pair = _ranked(settings, fresh, (package, other), champion.version, tell)
         against = [better(pair, gate, cost.ratio), groups_hold(pair, gate)]
-    return [*against, in_time(cost, gate), in_memory(cost, gate)]
+    shown = prices(package, _prices_known(settings, package, fresh, champion, other), gate)
+    return [*against, shown, in_time(cost, gate), in_memory(cost, gate)]
+
+
+def _prices_known(
+    settings: Settings,
+    package: ModelPackage,
+    fresh: FreshCases | str,
+    champion: Incumbent | None,
+    other: ModelPackage | None,
+) -> list[Reference]:
+    """Return what a package's prices can be compared with: those of the champion, and what was paid."""
+    known = [] if champion is None or other is None else [shown_by(champion.version, other)]
+    try:
+        history = load_history(settings.work.data) if isinstance(fresh, str) else fresh.history
+    except NotBuiltError:
+        return known
+    return [*known, paid_before(history, package.as_of, package.matrix.features.price_half_life_days)]
 
 
 def _other(package: ModelPackage, champion: Incumbent | None) -> tuple[ModelPackage | None, str]:

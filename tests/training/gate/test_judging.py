@@ -22,7 +22,7 @@ from training.package import ModelPackage
 
 ALL = [
     *("schema", "package", "self-test", "standing", "simpler arms", "champion", "guardrail groups"),
-    *("latency", "memory", "audit", "trial"),
+    *("prices", "latency", "memory", "audit", "trial"),
 ]
 
 
