@@ -1,8 +1,8 @@
 """The whole story in one go: a model is trained, serves, learns, is replaced, goes wrong in three ways, and steps back.
 
 All parts are real processes; the shoppers are SIMULATED, with held-out baskets and behaviour that is known (setting
-`traffic`). `make drills` tells it of real baskets; with STORY=short in the environment it is told of the synthetic
-corner shop, in shorter phases. Both print what they found (`pytest -rP`).
+`traffic`). `make test` tells it of the synthetic corner shop, in short phases, `make drills` of real baskets. Both print
+what they found (`pytest -rP`).
 """
 
 from __future__ import annotations
@@ -29,13 +29,7 @@ from tests.support.poison import poison
 from tests.support.shop import SMALL
 
 FULL = os.environ.get("DRILLS") == "full"
-pytestmark = [
-    pytest.mark.e2e,
-    pytest.mark.skipif(
-        not FULL and os.environ.get("STORY") != "short",
-        reason="it takes some minutes: `make drills` tells it, or STORY=short of the corner shop",
-    ),
-]
+pytestmark = pytest.mark.e2e
 
 
 @dataclass(frozen=True)
@@ -71,7 +65,12 @@ SHORT_FORM = Form(
     within={"labels": 600, "prices": 600, "slow": 600},
 )
 FULL_FORM = Form(
-    {"TILLWISE_WINDOWS__AS_OF": "2017-08-01", "TILLWISE_TRAINING__TREES": "5"},
+    {
+        "TILLWISE_WINDOWS__AS_OF": "2017-08-01",
+        "TILLWISE_TRAINING__TREES": "3",
+        "TILLWISE_TRAINING__MAX_BASKETS": "150",
+        "TILLWISE_NEURAL__EPOCHS": "1",
+    },
     reference=900,
     look=200,
     calm=200,
