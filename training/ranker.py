@@ -85,14 +85,17 @@ class Scored:
     def logit(self) -> Floats:
         """float64[n], log-odds between the candidates: by the package's head, beyond the shortlist by the cheap one.
 
-        Each head's weights make its softmax over all candidates most likely, so that both mean the same.
+        A head's log-odds mean something up to a constant of the request, which its softmax does not see. So the cheap
+        head's are moved by the constant that leaves the shortlist as a whole the share that the cheap head gives it.
         """
         cascade = self._cascade
         if cascade is None or self.rows.size <= cascade.shortlist:
             return self._logit(self._head)
         logit = self._logit(cascade.head)
         best = top_rows(logit, cascade.shortlist)
-        logit[best] = Scored(self.rows[best], self.features[best], self._scorers, self._head).logit
+        dear = Scored(self.rows[best], self.features[best], self._scorers, self._head).logit
+        logit += np.logaddexp.reduce(dear) - np.logaddexp.reduce(logit[best])
+        logit[best] = dear
         return logit
 
     @cached_property

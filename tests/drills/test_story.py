@@ -1,8 +1,8 @@
 """The whole story in one go: a model is trained, serves, learns, is replaced, goes wrong in three ways, and steps back.
 
 All parts are real processes; the shoppers are SIMULATED, with held-out baskets and behaviour that is known (setting
-`traffic`). `make test` tells it of the synthetic corner shop, in short phases, `make drills` of real baskets. Both print
-what they found (`pytest -rP`).
+`traffic`). `make test` tells it of the synthetic corner shop, in short phases, `make drills` of real baskets. Both
+print what they found (`pytest -rP`).
 """
 
 from __future__ import annotations
@@ -68,8 +68,10 @@ FULL_FORM = Form(
     {
         "TILLWISE_WINDOWS__AS_OF": "2017-08-01",
         "TILLWISE_TRAINING__TREES": "3",
-        "TILLWISE_TRAINING__MAX_BASKETS": "150",
         "TILLWISE_NEURAL__EPOCHS": "1",
+        # With real baskets few candidates are what makes a model clearly worse: even few trees rank the best ones well.
+        "TILLWISE_CANDIDATES__COOCCURRENCE": "12",
+        "TILLWISE_CANDIDATES__HISTORY": "12",
     },
     reference=900,
     look=200,
