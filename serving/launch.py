@@ -23,15 +23,9 @@ def serve(settings: Settings) -> None:
     """Replace this process by the server, in the foreground, until SIGTERM or SIGINT.
 
     Raises:
-        NotBuiltError: no model is champion yet, nor ever served here. ConfigError: the experiments file or an arm's
-            rules file does not fit.
+        NotBuiltError: no model is champion yet, nor ever served here. ConfigError: see `check_files`.
     """
-    if settings.serving.experiments is not None:
-        from serving.experiments import running_experiments
-        from serving.rules import read_rules
-
-        for file in running_experiments(settings).rules.values():  # here it is one sentence, in a worker a stack trace
-            read_rules(file)
+    check_files(settings)
     if settings.serving.package is None:
         _point_at_champion(settings)
     environment = os.environ | {
@@ -42,6 +36,25 @@ def serve(settings: Settings) -> None:
     command = [sys.executable, "-m", "bentoml", "serve", "serving.service:Service"]
     command += ["--host", settings.serving.host, "--port", str(settings.serving.port)]
     os.execve(sys.executable, command, environment)
+
+
+def check_files(settings: Settings) -> None:
+    """Read the files that the settings name, as each worker will: here what is wrong is one sentence.
+
+    Raises:
+        ConfigError: the shop's rules, the experiments file or an arm's rules do not fit.
+    """
+    serving = settings.serving
+    files = [] if serving.rules is None else [serving.rules_file]
+    if serving.experiments is not None:
+        from serving.experiments import running_experiments
+
+        files += running_experiments(settings).rules.values()
+    if files:
+        from serving.rules import read_rules
+
+        for file in files:
+            read_rules(file)
 
 
 def clock_start(settings: Settings) -> float:

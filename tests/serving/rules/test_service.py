@@ -17,6 +17,7 @@ from configs.errors import ConfigError
 from features.shopper import ShopperState
 from serving import showing
 from serving.app import make_app
+from serving.launch import check_files
 from serving.rules import book, compiled, read_rules
 from tests.support.waiting import wait_until
 from training.package import ModelPackage
@@ -180,3 +181,12 @@ def test_a_bad_file_at_start_is_a_configuration_error(
     file.write_text("caps:\n  colour: 1\n")
     with pytest.raises(ConfigError, match=r"line 2: caps\.colour"):
         make_app(settings_with(built_shop, file), package)
+
+
+def test_the_command_says_so_before_any_worker_is_started(built_shop: Settings, tmp_path: Path) -> None:
+    file = tmp_path / "rules.yaml"
+    file.write_text("caps:\n  colour: 1\n")
+    with pytest.raises(ConfigError, match=r"line 2: caps\.colour"):
+        check_files(settings_with(built_shop, file))
+    file.write_text("timezone: UTC\n")
+    check_files(settings_with(built_shop, file))
