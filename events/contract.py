@@ -106,6 +106,11 @@ def ids_of(event: Event) -> tuple[str | None, ...]:
     return event.session_id, event.shopper_id, event.anonymous_id, event.previous_id, unit
 
 
+def told_at(event: Event) -> float:
+    """Return the unix second by which a wish to be forgotten is held against an event: when it came to us, if known."""
+    return event.received_at or event.occurred_at
+
+
 def returned_order(event: Event) -> str | None:
     """Return the id of the order that an Order Refunded event is about; None of any other event."""
     return event.order.order_id if event.kind == "refund" and event.order is not None else None

@@ -16,7 +16,7 @@ import redis.asyncio as redis
 
 from configs.errors import PartError
 from configs.settings import EventSettings
-from events.contract import Event, ids_of
+from events.contract import Event, ids_of, told_at
 from events.session.record import Limits, SessionRecord
 from events.session.store import decode_record, encode_record, session_key
 from events.shopper.identity import MOST_LINKS, Link, links_of
@@ -140,11 +140,7 @@ class ProfileStore:
             return work
         targets = []
         for target in work.targets:
-            left = [
-                event
-                for event in target.events
-                if not is_suppressed(ids_of(event), event.received_at or event.occurred_at, until)
-            ]
+            left = [event for event in target.events if not is_suppressed(ids_of(event), told_at(event), until)]
             if left:
                 targets.append(replace(target, events=left))
         # Links are redone as a whole or not at all, and every event is in some target.

@@ -55,4 +55,9 @@ def is_suppressed(ids: Iterable[str | None], at: float, until: Mapping[str, floa
     Args:
         ids: ids, None where there is none. at: unix seconds. until: digest → unix seconds, as `suppressed_until`.
     """
-    return any(an_id is not None and at <= until.get(digest(an_id), 0.0) for an_id in ids)
+    return is_listed((digest(an_id) for an_id in ids if an_id is not None), at, until)
+
+
+def is_listed(digests: Iterable[str], at: float, until: Mapping[str, float]) -> bool:
+    """Return the same of digests, of ids or of orders."""
+    return any(at <= until.get(name, 0.0) for name in digests)

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import math
+from functools import partial
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from features.history import Catalogue
+from features.lately import Lately
 
 MOST = 4096
-"""Products at hand; beyond that all are read anew, so that no bookkeeping is paid for."""
+"""Products at hand at a time."""
 
 
 class Card(NamedTuple):
@@ -23,26 +25,12 @@ class Card(NamedTuple):
     price: float | None
 
 
-class Cards:
-    """The cards of a catalogue by product row.
+def cards_of(catalogue: Catalogue, price: NDArray[np.float32]) -> Lately[int, Card]:
+    """Return the cards of a catalogue by product row; `price`: float32[products], NaN if not known."""
+    return Lately(partial(_read, catalogue, price), MOST)
 
-    Args:
-        catalogue: names the products. price: float32[products], NaN if not known.
-    """
 
-    def __init__(self, catalogue: Catalogue, price: NDArray[np.float32]) -> None:
-        self._catalogue, self._price = catalogue, price
-        self._known: dict[int, Card] = {}
-
-    def __getitem__(self, row: int) -> Card:
-        card = self._known.get(row)
-        if card is None:
-            if len(self._known) >= MOST:
-                self._known.clear()
-            card = self._known[row] = self._read(row)
-        return card
-
-    def _read(self, row: int) -> Card:
-        catalogue, price = self._catalogue, float(self._price[row])
-        told = None if math.isnan(price) else round(price, 2)
-        return Card(catalogue.ids[row], catalogue.titles[row], catalogue.categories[row], told)
+def _read(catalogue: Catalogue, prices: NDArray[np.float32], row: int) -> Card:
+    price = float(prices[row])
+    told = None if math.isnan(price) else round(price, 2)
+    return Card(catalogue.ids[row], catalogue.titles[row], catalogue.categories[row], told)

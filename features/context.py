@@ -13,11 +13,12 @@ from numpy.typing import NDArray
 
 from configs.settings import FeatureSettings
 from features.activity import NOTHING, RecentActivity
-from features.cards import Cards
+from features.cards import Card, cards_of
 from features.compiled import compiled
 from features.cooccurrence import Cooccurrence, Neighbours
 from features.encoder import Encoder, Floats, age_in_days, newest_purchases
 from features.history import Catalogue
+from features.lately import Lately
 from features.lookup import KeyIndex, distinct, locate
 from features.own_baskets import OwnBaskets, own_baskets
 from features.products import ProductStats
@@ -65,9 +66,9 @@ class ProductMatrix:
         )
 
     @cached_property
-    def cards(self) -> Cards:
+    def cards(self) -> Lately[int, Card]:
         """What answers tell of products, by row."""
-        return Cards(self.catalogue, self.price)
+        return cards_of(self.catalogue, self.price)
 
     @cached_property
     def row_of(self) -> RowOf:

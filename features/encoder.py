@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from datetime import datetime
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Any, ClassVar, TypeVar
 from zoneinfo import ZoneInfo
 
@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 from features.baskets import RecentBaskets
 from features.compiled import compiled
 from features.decay import DAY
+from features.lately import Lately
 from features.pool import Pool
 
 Floats = NDArray[np.float32]
@@ -80,6 +81,15 @@ class EncoderWeights:
         return [item.name for item in fields(cls)]
 
 
+def _situation_of(zone: ZoneInfo, name: tuple[int, int, int]) -> Floats:
+    """Return `situation` of a minute (since 1970) and of how many products the cart and the history hold."""
+    minute, cart, history = name
+    local = datetime.fromtimestamp(minute * 60, zone)
+    sizes = np.array([cart]), np.array([history])
+    now_is: Floats = situation(*sizes, np.array([local.hour + local.minute / 60]), np.array([local.weekday()]))[0]
+    return now_is
+
+
 @dataclass(frozen=True)
 class Encoder:
     """Encodes requests.
@@ -99,8 +109,8 @@ class Encoder:
     unsold: NDArray[np.int32]
 
     @cached_property
-    def _situations(self) -> dict[tuple[int, int, int], Floats]:
-        return {}
+    def _situations(self) -> Lately[tuple[int, int, int], Floats]:
+        return Lately(partial(_situation_of, self._zone), MOST_SITUATIONS)
 
     @cached_property
     def _zone(self) -> ZoneInfo:
@@ -150,19 +160,7 @@ class Encoder:
 
     def _situation(self, cart: NDArray[np.int32], history: NDArray[np.int32], now: float) -> Floats:
         """Return what `situation` says of the request, remembered for a while: it only changes by the minute."""
-        name = int(now // 60), cart.size, history.size
-        found = self._situations.get(name)
-        if found is None:
-            if len(self._situations) >= MOST_SITUATIONS:
-                self._situations.clear()
-            found = self._situations[name] = self._situation_of(cart.size, history.size, now)
-        return found
-
-    def _situation_of(self, cart: int, history: int, now: float) -> Floats:
-        local = datetime.fromtimestamp(now, self._zone)
-        sizes = np.array([cart]), np.array([history])
-        now_is: Floats = situation(*sizes, np.array([local.hour + local.minute / 60]), np.array([local.weekday()]))[0]
-        return now_is
+        return self._situations[int(now // 60), cart.size, history.size]
 
     @classmethod
     def from_arrays(cls, arrays: Mapping[str, NDArray[Any]], *, history: int, timezone: str) -> Encoder:

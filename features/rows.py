@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
 
 from features.keys import stable_key
+from features.lately import Lately
 from features.lookup import KeyIndex
 
 MOST = 16_384
@@ -22,8 +24,8 @@ class RowOf(Mapping[str, int]):
     """
 
     def __init__(self, ids: Sequence[str], index: KeyIndex) -> None:
-        self._ids, self._index = ids, index
-        self._lately: dict[str, int] = {}
+        self._ids = ids
+        self._lately = Lately(partial(_found, ids, index), MOST)
 
     def __len__(self) -> int:
         return len(self._ids)
@@ -32,21 +34,16 @@ class RowOf(Mapping[str, int]):
         return iter(self._ids)
 
     def __getitem__(self, product: str) -> int:
-        row = self._lately.get(product)
-        if row is None:
-            row = self._found(product)
-            if len(self._lately) >= MOST:
-                self._lately.clear()
-            self._lately[product] = row
-        return row
+        return self._lately[product]
 
     def known(self, products: Iterable[str]) -> NDArray[np.int32]:
         """Return the rows of those that are known, int32, in their order."""
         rows = (self.get(product) for product in products)
         return np.array([row for row in rows if row is not None], dtype=np.int32)
 
-    def _found(self, product: str) -> int:
-        row = self._index.find_one(stable_key(product))
-        if row < 0 or self._ids[row] != product:
-            raise KeyError(product)
-        return row
+
+def _found(ids: Sequence[str], index: KeyIndex, product: str) -> int:
+    row = index.find_one(stable_key(product))
+    if row < 0 or ids[row] != product:
+        raise KeyError(product)
+    return row

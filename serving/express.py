@@ -21,7 +21,7 @@ from serving.admission import ARRIVED
 from serving.budget import Budget
 from serving.metrics import Counts
 from serving.path import Answering
-from serving.schema import RecommendationRequest
+from serving.schema import RecommendationAnswer, RecommendationRequest
 
 LONGEST_MS = 60_000
 """Longest deadline that a client may tell, in milliseconds."""
@@ -61,11 +61,23 @@ class Express(ASGIMiddleware):
         if request is None:
             await next_app(scope, _again(messages, receive), send)
             return
-        arrived = scope["state"].get(ARRIVED, time.monotonic())
-        budget = Budget.of(arrived, self._limits.deadline_ms, request.deadline_ms, *wanted)
-        answer = await self._engine.answer(request, budget)
-        self._counts.answered(None if answer.fallback is None else answer.fallback.step)
+        answer = await answered(request, scope, self._engine, self._limits, self._counts, *wanted)
         await _send(send, _encode(answer))
+
+
+async def answered(
+    request: RecommendationRequest,
+    scope: Scope,
+    engine: Answering,
+    limits: ServingSettings,
+    counts: Counts,
+    *wanted: float | None,
+) -> RecommendationAnswer:
+    """Return the counted answer to a request, within the shortest of all deadlines; `wanted`: the headers', in ms."""
+    arrived = scope["state"].get(ARRIVED, time.monotonic())
+    answer = await engine.answer(request, Budget.of(arrived, limits.deadline_ms, request.deadline_ms, *wanted))
+    counts.answered(None if answer.fallback is None else answer.fallback.step)
+    return answer
 
 
 def wanted_ms(headers: Iterable[tuple[bytes, bytes]], most_bytes: int) -> tuple[float, ...] | None:

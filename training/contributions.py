@@ -28,7 +28,7 @@ from training.blend import FAINT, Blend, Floats
 from training.lean_lightgbm import lgb
 from training.package import ModelPackage
 from training.ranker import new_to_shopper
-from training.recommender import SCORES
+from training.recommender import SCORES, SIGNALS
 from training.student.session import OnnxScorer
 
 Parts = dict[str, Floats]
@@ -71,7 +71,7 @@ class Explainer:
 
     def _parts(self, context: Context, rows: NDArray[np.int32], scores: Floats, arm: str) -> Parts:
         ranking = self._package.ranking
-        if arm == "signals":
+        if arm == SIGNALS:
             terms, weights = signals(context, rows, ranking.weights), ranking.weights
             return {name: getattr(weights, name) * getattr(terms, name) for name in ("activity", "history", "context")}
         if arm not in ("model", "value", *SCORES):

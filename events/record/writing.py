@@ -12,12 +12,12 @@ from typing import Any
 from sqlalchemy import Connection, Table, select, text
 from sqlalchemy.dialects import postgresql, sqlite
 
-from events.contract import Event, ids_of, returned_order
+from events.contract import Event, ids_of, returned_order, told_at
 from events.record.database import KEYS_AT_A_TIME, store
 from events.record.rows import families_of
 from events.record.tables import links, suppressed
 from events.shopper.identity import Link, links_of
-from events.suppression import digest, order_digest
+from events.suppression import digest, is_listed, order_digest
 
 _WRITERS = 7_465_102
 """Any number: writers of PostgreSQL share this lock. SQLite has one writer at a time anyway."""
@@ -52,7 +52,7 @@ def without_suppressed(connection: Connection, events: Sequence[Event]) -> list[
         chosen = select(suppressed).where(suppressed.c.digest.in_(digests[start : start + KEYS_AT_A_TIME]))
         until |= {row.digest: row.at for row in connection.execute(chosen)}
     told = zip(events, named, strict=True)
-    return [event for event, names in told if not any(_moment(event) <= until.get(name, 0.0) for name in names)]
+    return [event for event, names in told if not is_listed(names, told_at(event), until)]
 
 
 def _digests(event: Event) -> set[str]:
@@ -60,10 +60,6 @@ def _digests(event: Event) -> set[str]:
     order = returned_order(event)
     about = set() if order is None else {order_digest(order)}
     return about | {digest(an_id) for an_id in ids_of(event) if an_id is not None}
-
-
-def _moment(event: Event) -> float:
-    return event.received_at or event.occurred_at
 
 
 def suppress(connection: Connection, until: Mapping[str, float]) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from typing import Annotated, Any
 
 from litestar import Request, post
@@ -13,9 +12,7 @@ from litestar.status_codes import HTTP_200_OK
 from configs.settings import ServingSettings
 from serving.access import Gate, needs
 from serving.access.credentials import bearer_of
-from serving.admission import ARRIVED
-from serving.budget import Budget
-from serving.express import LONGEST_MS
+from serving.express import LONGEST_MS, answered
 from serving.metrics import Counts
 from serving.path import Answering
 from serving.responses import wrong
@@ -58,7 +55,4 @@ async def recommendations(
     """
     if data.explain:
         gate.permit("operate", bearer_of(request.headers.get("authorization", "")))
-    arrived = request.scope["state"].get(ARRIVED, time.monotonic())
-    answer = await engine.answer(data, Budget.of(arrived, limits.deadline_ms, data.deadline_ms, deadline))
-    counts.answered(None if answer.fallback is None else answer.fallback.step)
-    return answer
+    return await answered(data, request.scope, engine, limits, counts, deadline)
